@@ -228,6 +228,7 @@ class OrderCancelled(NamedTuple):
     released_atoms: int
     market_seq: int
     level_lots: int
+    filled_lots: int
 
 
 class OrderReduced(NamedTuple):
