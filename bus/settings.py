@@ -107,9 +107,8 @@ def load(config: Path | None = None, overrides: Sequence[str] = ()) -> Settings:
     except ValidationError as error:
         raise SettingsError(_first_problem(error)) from None
     except SourceError as error:
-        raise SettingsError(
-            f"expected a readable value in the environment, was one that fails: {error}"
-        ) from None
+        cause = error.__cause__ or error
+        raise SettingsError(f"expected JSON in the environment for a list or section: {cause}") from None
     settings = _filled_in(found)
     _check_endpoints(settings)
     return settings
@@ -134,8 +133,8 @@ def markdown() -> str:
         "Made by `python -m bus.settings --markdown`. Later wins: the defaults below, the TOML file",
         "(`config/zeropit.toml`, or `ZEROPIT_CONFIG`, or `--config FILE`), the environment",
         "(`ZEROPIT_<SECTION>__<KEY>`, for example `ZEROPIT_JOURNAL__SYNC=none`), flags",
-        "(`--set journal.sync=none`). An unknown key is an error. A key's last word is its unit, where it has",
-        "one. `{data_dir}` and `{run_dir}` in a value stand for the two folders of the section `venue`.",
+        "(`--set journal.sync=none`). An unknown key is an error. A key's last words name its unit.",
+        "`{data_dir}` and `{run_dir}` in a value stand for the two folders of the section `venue`.",
     ]
     for section, model in _sections().items():
         lines += ["", f"## {section}", "", (model.__doc__ or "").strip(), ""]

@@ -1,0 +1,105 @@
+"""Who runs here: one small file and one lock an instance, in the private run folder.
+
+Invariant: an instance runs at most once in a run folder. The lock dies with its process, so a file
+left behind by ``kill -9`` never passes for a running component.
+"""
+
+import fcntl
+import json
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from types import TracebackType
+
+from .errors import Code, ServiceError
+from .sockets import make_private
+
+LOCK_ATTEMPTS_MAX = 20
+LOCK_PAUSE_S = 0.02
+"""A reader holds the lock for a moment to see whether it is free: a start tries more than once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """What a component says of itself: ``state`` is ``starting`` or ``ready``.
+
+    ``metrics`` is the base address of ``/metrics`` and ``/health``; ``endpoints`` the sockets that it has
+    bound, by the name of their setting, with the ports really taken.
+    """
+
+    component: str
+    instance: str
+    pid: int
+    state: str
+    metrics: str
+    endpoints: dict[str, str] = field(default_factory=dict)
+
+
+class Claim:
+    """The right to run as an instance, held while the process lives (a context manager).
+
+    Raises
+    ------
+    ServiceError
+        ADDRESS_IN_USE when the instance runs already.
+    """
+
+    def __init__(self, run_dir: Path, instance: str) -> None:
+        make_private(run_dir)
+        self._file = run_dir / f"{instance}.json"
+        self._lock = os.open(run_dir / f"{instance}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        for _ in range(LOCK_ATTEMPTS_MAX):
+            if _locked(self._lock):
+                return
+            time.sleep(LOCK_PAUSE_S)
+        os.close(self._lock)
+        raise ServiceError(
+            Code.ADDRESS_IN_USE, f"expected {instance} not to run yet in {run_dir}, was running already"
+        )
+
+    def __enter__(self) -> "Claim":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.unlink(missing_ok=True)
+        os.close(self._lock)
+
+    def write(self, running: Running) -> None:
+        """Publish the state; a reader sees the old file or the new one, never half."""
+        draft = self._file.with_suffix(".draft")
+        draft.write_text(json.dumps(asdict(running)), "utf-8")
+        draft.replace(self._file)
+
+
+def read(run_dir: Path, instance: str) -> Running | None:
+    """Return an instance that runs, or None."""
+    try:
+        content = json.loads((run_dir / f"{instance}.json").read_text("utf-8"))
+        lock = os.open(run_dir / f"{instance}.lock", os.O_RDWR)
+    except (OSError, ValueError):
+        return None
+    try:
+        return None if _locked(lock) else Running(**content)
+    finally:
+        os.close(lock)
+
+
+def read_all(run_dir: Path) -> Iterator[Running]:
+    """Yield every instance that runs, by name."""
+    for file in sorted(run_dir.glob("*.json")):
+        running = read(run_dir, file.stem)
+        if running is not None:
+            yield running
+
+
+def _locked(descriptor: int) -> bool:
+    """Try to take the lock; return whether it was free."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True

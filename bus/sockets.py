@@ -1,0 +1,207 @@
+"""Sockets whose queues, messages and handshakes are bounded, and who may reach them.
+
+Invariant: no socket of the venue is made anywhere else, so none holds more messages than its marks,
+takes a message larger than its maximum, or keeps a closing process alive for longer than its linger.
+An ipc socket lives in a folder that only its owner may enter; a CURVE socket takes listed keys only.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import zmq
+import zmq.auth
+from zmq.auth.thread import ThreadAuthenticator
+
+from .errors import Code, ServiceError, SettingsError
+
+KINDS = {
+    "PUB": zmq.PUB,
+    "XPUB": zmq.XPUB,
+    "SUB": zmq.SUB,
+    "PUSH": zmq.PUSH,
+    "PULL": zmq.PULL,
+    "ROUTER": zmq.ROUTER,
+    "DEALER": zmq.DEALER,
+}
+"""Socket kinds by name."""
+
+ADDRESS_IN_USE = frozenset({zmq.EADDRINUSE, zmq.EADDRNOTAVAIL})
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of one socket.
+
+    Attributes
+    ----------
+    sndhwm, rcvhwm
+        Messages held a peer; inexact, since the system's buffers hold more.
+    linger_ms
+        How long close goes on sending.
+    message_bytes_max
+        A peer that sends a larger message is disconnected; -1 for no bound (trusted peers only).
+    handshake_ms_max
+        A peer that connects and says nothing is disconnected after this.
+    """
+
+    sndhwm: int = 10_000
+    rcvhwm: int = 10_000
+    linger_ms: int = 1_000
+    message_bytes_max: int = -1
+    handshake_ms_max: int = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class CurveKeys:
+    """Key files of internal sockets over tcp (made by ``zmq.auth.create_certificates``)."""
+
+    server_secret_file: str
+    server_public_file: str
+    client_secret_file: str
+    allowed_dir: str
+
+
+DEFAULT_LIMITS = Limits()
+
+
+def bind(
+    context: "zmq.Context[zmq.Socket[bytes]]",
+    kind: str,
+    endpoint: str,
+    limits: Limits = DEFAULT_LIMITS,
+    *,
+    mandatory: bool = False,
+    curve: CurveKeys | None = None,
+) -> tuple["zmq.Socket[bytes]", str]:
+    """Return a bound socket and the endpoint that it really has (port 0 or * is resolved).
+
+    Parameters
+    ----------
+    mandatory
+        ROUTER only: a message to a peer that is gone raises ``zmq.ZMQError`` (EHOSTUNREACH), one to
+        a peer whose queue is full raises ``zmq.Again`` (send with NOBLOCK), instead of vanishing.
+    curve
+        Demand CURVE from every peer; call `authenticator` once for the context before.
+
+    Raises
+    ------
+    ServiceError
+        ADDRESS_IN_USE when the address is taken or not of this machine.
+    """
+    socket = _make(context, kind, limits)
+    if mandatory:
+        socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
+    if curve is not None:
+        public, secret = _certificate(curve.server_secret_file)
+        socket.curve_publickey, socket.curve_secretkey = public, secret
+        socket.curve_server = True
+    if endpoint.startswith("ipc://"):
+        make_private(Path(endpoint.removeprefix("ipc://")).parent)
+    try:
+        socket.bind(endpoint[:-2] + ":*" if endpoint.endswith(":0") else endpoint)
+    except zmq.ZMQError as error:
+        socket.close(linger=0)
+        if error.errno in ADDRESS_IN_USE:
+            raise ServiceError(
+                Code.ADDRESS_IN_USE, f"expected a free address, was {endpoint}: {error}"
+            ) from None
+        raise ServiceError(
+            Code.COMPONENT_FAILED, f"expected an address to bind, was {endpoint}: {error}"
+        ) from None
+    return socket, socket.getsockopt_string(zmq.LAST_ENDPOINT)
+
+
+def connect(
+    context: "zmq.Context[zmq.Socket[bytes]]",
+    kind: str,
+    endpoint: str,
+    limits: Limits = DEFAULT_LIMITS,
+    *,
+    topics: Iterable[bytes] = (),
+    identity: bytes = b"",
+    curve: CurveKeys | None = None,
+) -> "zmq.Socket[bytes]":
+    """Return a connected socket; the peer need not be there yet.
+
+    Parameters
+    ----------
+    topics
+        SUB only: what to subscribe to (``b""`` for everything).
+    identity
+        DEALER only: the routing id that a ROUTER sees; empty for a random one.
+    """
+    socket = _make(context, kind, limits)
+    if identity:
+        socket.setsockopt(zmq.IDENTITY, identity)
+    if curve is not None:
+        public, secret = _certificate(curve.client_secret_file)
+        socket.curve_publickey, socket.curve_secretkey = public, secret
+        socket.curve_serverkey = zmq.auth.load_certificate(curve.server_public_file)[0]
+    for topic in topics:
+        socket.setsockopt(zmq.SUBSCRIBE, topic)
+    try:
+        socket.connect(endpoint)
+    except zmq.ZMQError as error:
+        socket.close(linger=0)
+        raise ServiceError(
+            Code.PEER_UNREACHABLE, f"expected an address to connect to, was {endpoint}: {error}"
+        ) from None
+    return socket
+
+
+def authenticator(context: "zmq.Context[zmq.Socket[bytes]]", curve: CurveKeys) -> ThreadAuthenticator:
+    """Start checking peers' keys against the allow-list, for all CURVE sockets of the context.
+
+    Stop it before the context ends. Its thread sleeps except while a peer connects.
+    """
+    if not Path(curve.allowed_dir).is_dir():
+        raise SettingsError(f"curve.allowed_dir: expected a folder of keys, was {curve.allowed_dir!r}")
+    checker = ThreadAuthenticator(context)
+    checker.start()
+    checker.configure_curve(domain="*", location=curve.allowed_dir)
+    return checker
+
+
+def make_private(folder: Path) -> None:
+    """Make a folder that only its owner may enter, or check that it is one.
+
+    An empty folder that others may enter is closed to them; one with something in it is refused, since
+    it may well be ``/tmp`` or a home.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        mode = folder.stat().st_mode & 0o777
+        if mode & 0o077 and any(folder.iterdir()):
+            raise ServiceError(
+                Code.COMPONENT_FAILED,
+                f"expected a private folder (mode 700), was {folder} with mode {mode:o}",
+            )
+        folder.chmod(0o700)
+    except OSError as error:
+        raise ServiceError(
+            Code.COMPONENT_FAILED, f"expected a folder that can be made, was {folder} ({error.strerror})"
+        ) from None
+
+
+def _make(context: "zmq.Context[zmq.Socket[bytes]]", kind: str, limits: Limits) -> "zmq.Socket[bytes]":
+    """Return a socket with its bounds set (they only count when set before bind or connect)."""
+    socket = context.socket(KINDS[kind])
+    socket.setsockopt(zmq.SNDHWM, limits.sndhwm)
+    socket.setsockopt(zmq.RCVHWM, limits.rcvhwm)
+    socket.setsockopt(zmq.LINGER, limits.linger_ms)
+    socket.setsockopt(zmq.MAXMSGSIZE, limits.message_bytes_max)
+    socket.setsockopt(zmq.HANDSHAKE_IVL, limits.handshake_ms_max)
+    socket.setsockopt(zmq.IPV6, 1)
+    return socket
+
+
+def _certificate(file: str) -> tuple[bytes, bytes]:
+    """Return the public and secret key of a certificate file."""
+    try:
+        public, secret = zmq.auth.load_certificate(file)
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"expected a CURVE certificate, was {file!r}: {error}") from None
+    if secret is None:
+        raise SettingsError(f"expected a certificate with a secret key, was {file!r} without one")
+    return public, secret

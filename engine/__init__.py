@@ -1,0 +1,1 @@
+"""The deterministic exchange: books, matching, accounts; its journal, archive, recovery and service."""

@@ -1,0 +1,1 @@
+"""The stream into public market data: trades, depth, tickers and candles."""

@@ -1,0 +1,1 @@
+"""The doors: sessions, authentication, limits, validation and the routing of replies."""

@@ -1,0 +1,1 @@
+"""Tests of the venue, one folder a package; what crosses packages lies here."""
