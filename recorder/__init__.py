@@ -1,1 +1,1 @@
-"""The recorder: writes the engine's stream into PostgreSQL or TimescaleDB, exactly once, and answers history."""
+"""The recorder: the engine's stream into PostgreSQL or TimescaleDB, exactly once, and history from it."""
