@@ -1,0 +1,163 @@
+"""All components as child processes of one terminal, and what runs at the moment.
+
+Invariant: `up` never leaves a child behind: when one ends or a stop is asked for, all get SIGTERM and,
+after ``venue.stop_s_max``, SIGKILL.
+"""
+
+import json
+import shlex
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+import honcho.manager
+from rich.console import Console
+from rich.table import Table
+
+from . import runfile
+from .settings import Settings, load
+
+MODULES = {
+    "engine": "engine",
+    "archive": "engine.archive",
+    "gateway": "gateway",
+    "recorder": "recorder",
+    "feed": "feed",
+}
+"""Components in the order in which they are started."""
+
+TABLE_S_MAX = 120.0
+HEALTH_S_MAX = 2.0
+
+_config = click.option("--config", type=click.Path(path_type=Path), help="Settings file (TOML).")
+_set = click.option(
+    "--set", "overrides", multiple=True, metavar="section.key=value", help="Override a setting."
+)
+
+
+class Fleet(honcho.manager.Manager):  # type: ignore[misc]
+    """honcho's manager, safe against a stop that comes while children are still being started."""
+
+    def _killall(self, force: bool = False) -> None:
+        deadline_s = time.monotonic() + HEALTH_S_MAX
+        while not self._all_started() and time.monotonic() < deadline_s:
+            message = self.events.get(timeout=HEALTH_S_MAX)
+            if message.type == "start":
+                self._processes[message.name]["pid"] = message.data["pid"]
+            elif message.type == "line":
+                self._printer.write(message)
+        super()._killall(force)
+
+
+@click.command()
+@_config
+@_set
+@click.option("--only", multiple=True, type=click.Choice(list(MODULES)), help="Start these components alone.")
+def up(config: Path | None, overrides: tuple[str, ...], only: tuple[str, ...]) -> None:
+    """Start every component in this terminal; Ctrl-C stops them in order."""
+    settings = load(config, overrides)
+    components = [name for name in MODULES if not only or name in only]
+    # honcho has this as a constant of its module; a stop that ends in kill -9 needs our own bound.
+    honcho.manager.KILL_WAIT = settings.venue.stop_s_max
+    fleet = Fleet()
+    for component in components:
+        fleet.add_process(component, _command_line(component, config, overrides))
+    instances = [_instance(settings, component) for component in components]
+    threading.Thread(target=_announce, args=(settings, instances), daemon=True).start()
+    fleet.loop()
+    sys.exit(_exit_code(fleet.returncode))
+
+
+@click.command()
+@_config
+@_set
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line instead of a table.")
+def status(config: Path | None, overrides: tuple[str, ...], as_json: bool) -> None:
+    """Show which components run, how far they are and where they listen; exit 1 when none runs."""
+    settings = load(config, overrides)
+    found = [(running, health(running)) for running in runfile.read_all(settings.venue.run_dir)]
+    if as_json:
+        for running, facts in found:
+            click.echo(json.dumps({**facts, "metrics": running.metrics, "endpoints": running.endpoints}))
+    elif found:
+        _console().print(_status_table(found))
+    if not found:
+        click.echo(f"nothing runs in {settings.venue.run_dir}", err=True)
+        sys.exit(1)
+
+
+def health(running: runfile.Running) -> dict[str, object]:
+    """Return what a component's ``/health`` says; its state is ``silent`` when it does not answer."""
+    try:
+        with urllib.request.urlopen(f"{running.metrics}/health", timeout=HEALTH_S_MAX) as answer:
+            facts = json.load(answer)
+    except (OSError, urllib.error.URLError, ValueError):
+        facts = {"component": running.component, "instance": running.instance, "state": "silent"}
+    return facts if isinstance(facts, dict) else {}
+
+
+def _command_line(component: str, config: Path | None, overrides: Sequence[str]) -> str:
+    """Return the shell command of a child (exec: the signal must reach Python, not a shell)."""
+    words = [sys.executable, "-m", MODULES[component]]
+    if config is not None:
+        words += ["--config", str(config)]
+    for override in overrides:
+        words += ["--set", override]
+    return "exec " + shlex.join(words)
+
+
+def _instance(settings: Settings, component: str) -> str:
+    """Return the name under which a component of these settings runs."""
+    name: str = getattr(getattr(settings, component), "name", component)
+    return name
+
+
+def _announce(settings: Settings, instances: Sequence[str]) -> None:
+    """Print the table of endpoints once every component is ready (a thread of `up`)."""
+    deadline_s = time.monotonic() + TABLE_S_MAX
+    while time.monotonic() < deadline_s:
+        found = [runfile.read(settings.venue.run_dir, instance) for instance in instances]
+        ready = [running for running in found if running is not None and running.state == "ready"]
+        if len(ready) == len(instances):
+            _console().print(_endpoint_table(ready))
+            return
+        time.sleep(0.1)
+
+
+def _endpoint_table(found: Sequence[runfile.Running]) -> Table:
+    """Return who listens where."""
+    table = Table(title="Zeropit is up", title_justify="left")
+    for column in ("component", "socket", "endpoint"):
+        table.add_column(column, overflow="fold")
+    for running in found:
+        for name, endpoint in running.endpoints.items():
+            table.add_row(running.instance, name, endpoint)
+        table.add_row(running.instance, "metrics, health", running.metrics)
+    return table
+
+
+def _status_table(found: Sequence[tuple[runfile.Running, dict[str, object]]]) -> Table:
+    """Return what runs; facts beyond the common ones are shown as they are."""
+    table = Table()
+    for column in ("instance", "state", "pid", "facts", "metrics"):
+        table.add_column(column, overflow="fold")
+    common = {"component", "instance", "state", "pid"}
+    for running, facts in found:
+        own = " ".join(f"{key}={value}" for key, value in facts.items() if key not in common)
+        table.add_row(running.instance, str(facts.get("state", "")), str(running.pid), own, running.metrics)
+    return table
+
+
+def _console() -> Console:
+    """Return a console that takes text as it is (an IPv6 address is no markup)."""
+    return Console(markup=False, highlight=False)
+
+
+def _exit_code(code: int | None) -> int:
+    """Return 0 for a stop that was asked for by Ctrl-C or SIGTERM, else the first child's code."""
+    return 0 if code in (None, 0, 130, 143) else code

@@ -1,0 +1,1 @@
+"""Commands of the repository: short shell files, and the Python behind the demo."""
