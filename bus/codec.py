@@ -55,9 +55,7 @@ def pack(value: object) -> bytes:
             Code.OUT_OF_RANGE, f"expected integers of at most 64 bits, was larger ({error})"
         ) from None
     except (TypeError, ValueError, UnicodeError) as error:
-        raise FormError(
-            Code.WRONG_TYPE, f"expected values that MessagePack can carry, was {error}"
-        ) from None
+        raise FormError(Code.WRONG_TYPE, f"expected values that MessagePack can carry, was {error}") from None
 
 
 def unpack(data: bytes | memoryview) -> Any:
@@ -70,7 +68,13 @@ def unpack(data: bytes | memoryview) -> Any:
     """
     try:
         return msgpack.unpackb(data, use_list=False)
-    except (ValueError, TypeError, msgpack.exceptions.UnpackException, RecursionError, OverflowError) as error:
+    except (
+        ValueError,
+        TypeError,
+        msgpack.exceptions.UnpackException,
+        RecursionError,
+        OverflowError,
+    ) as error:
         raise FormError(
             Code.MALFORMED,
             f"expected exactly one MessagePack value, was {len(data)} bytes that are not ({error!r:.80})",
@@ -163,7 +167,7 @@ def decode_command(fields: object) -> Command:
     for index, has_form, form in spec.texts:
         if not has_form(fields[index]):
             _refuse(Code.OUT_OF_RANGE, f"{_name(spec, index)} of {form}", fields[index])
-    command = cast(Command, tuple.__new__(spec.cls, fields[1:]))
+    command = tuple.__new__(spec.cls, fields[1:])
     if fields[0] == _CREATE_KEY:
         _check_key_lists(fields)
     return command
@@ -207,7 +211,9 @@ def _refuse_types(spec: _Spec, fields: Sequence[object]) -> NoReturn:
     for index, (value, kind) in enumerate(zip(fields, spec.types, strict=True)):
         if type(value) is not kind:
             _refuse(
-                Code.WRONG_TYPE, f"{_name(spec, index)} as {kind.__name__}", f"{type(value).__name__} {value!r}"
+                Code.WRONG_TYPE,
+                f"{_name(spec, index)} as {kind.__name__}",
+                f"{type(value).__name__} {value!r}",
             )
     raise AssertionError("types compared unequal but no difference was found")
 
@@ -233,7 +239,7 @@ def decode_event(fields: Sequence[Any]) -> Event | None:
         count = len(cls._fields)
         if len(fields) <= count:
             _refuse(Code.MALFORMED, f"{cls.__name__} with {count} fields", len(fields) - 1)
-        return cast(Event, tuple.__new__(cls, fields[1 : count + 1]))
+        return tuple.__new__(cls, fields[1 : count + 1])
     except (TypeError, IndexError, KeyError):
         _refuse(Code.MALFORMED, "an event array [type, …fields]", fields)
 

@@ -281,7 +281,7 @@ class Continue(NamedTuple):
     """Take the next step of work that was too much for one transaction (made by the engine itself)."""
 
 
-Command = (
+OutsideCommand = (
     PlaceOrder
     | CancelOrder
     | CancelAll
@@ -297,10 +297,10 @@ Command = (
     | SetMarketState
     | SetAccountState
     | CancelMarket
-    | OpenLink
-    | StartEngine
-    | Continue
 )
+"""Commands that carry an id, an account and a validity."""
+
+Command = OutsideCommand | OpenLink | StartEngine | Continue
 
 COMMAND_CLASSES: dict[int, type[Command]] = {
     1: PlaceOrder,

@@ -33,7 +33,8 @@ def parse_decimal(text: str, name: str) -> tuple[int, int]:
 def _scaled(text: str, name: str, numerator: int, denominator: int, code: Code, unit: str) -> int:
     """Return ``text * numerator / denominator`` if that is a whole number within the wire's range."""
     mantissa, decimals = parse_decimal(text, name)
-    value, rest = divmod(mantissa * numerator, denominator * 10**decimals)
+    scale: int = 10**decimals
+    value, rest = divmod(mantissa * numerator, denominator * scale)
     if rest:
         raise FormError(code, f"expected {name} as a multiple of {unit}, was {text}")
     if value > INT_MAX:

@@ -1,0 +1,248 @@
+"""The book of one market: price levels in price order, orders in time order within a level.
+
+Invariants (verified by ``Half.check``): a level's total is the sum of its orders' left quantities; no
+level is empty; ``best`` is the first level of the ladder; an order is in exactly one level. Orders of
+a level are a doubly linked list through the orders themselves, so that taking one out of the middle
+costs the same wherever it stands.
+
+Adding or removing an order is O(1); making or removing a level is O(log levels).
+"""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from sortedcontainers import SortedDict
+
+from bus.commands import MarketState, Side
+from bus.events import MarketCreated
+
+if TYPE_CHECKING:
+    from .accounts import Account
+
+
+class Order:
+    """An order with something left; while it rests it is linked into a level and its owner's chain."""
+
+    __slots__ = (
+        "accepted_ns",
+        "account",
+        "after",
+        "before",
+        "client_order_id",
+        "left_lots",
+        "level",
+        "market",
+        "order_id",
+        "own_after",
+        "own_before",
+        "post_only",
+        "price_ticks",
+        "qty_lots",
+        "side",
+    )
+
+    def __init__(
+        self,
+        order_id: int,
+        client_order_id: str,
+        account: "Account",
+        market: "Market",
+        side: int,
+        post_only: bool,
+        price_ticks: int,
+        qty_lots: int,
+        accepted_ns: int,
+    ) -> None:
+        self.order_id = order_id
+        self.client_order_id = client_order_id
+        self.account = account
+        self.market = market
+        self.side = side
+        self.post_only = post_only
+        self.price_ticks = price_ticks
+        self.qty_lots = qty_lots
+        self.left_lots = qty_lots
+        self.accepted_ns = accepted_ns
+        self.level: Level | None = None
+        self.before: Order | None = None
+        self.after: Order | None = None
+        self.own_before: Order | None = None
+        self.own_after: Order | None = None
+
+    @property
+    def filled_lots(self) -> int:
+        """Lots traded so far."""
+        return self.qty_lots - self.left_lots
+
+    @property
+    def held_atoms(self) -> int:
+        """What a resting order holds: quote atoms for a buy, base atoms for a sell."""
+        if self.side == Side.BUY:
+            return self.left_lots * self.price_ticks * self.market.unit_atoms
+        return self.left_lots * self.market.lot_atoms
+
+
+class Level:
+    """All orders at one price of one side, oldest first."""
+
+    __slots__ = ("count", "first", "last", "lots", "price_ticks")
+
+    def __init__(self, price_ticks: int) -> None:
+        self.price_ticks = price_ticks
+        self.lots = 0
+        self.count = 0
+        self.first: Order | None = None
+        self.last: Order | None = None
+
+    def __iter__(self) -> Iterator[Order]:
+        order = self.first
+        while order is not None:
+            yield order
+            order = order.after
+
+
+class Half:
+    """One side of a book, best price first.
+
+    Parameters
+    ----------
+    sign
+        −1 for bids (the highest price first), 1 for asks.
+    """
+
+    __slots__ = ("best", "ladder", "sign")
+
+    def __init__(self, sign: int) -> None:
+        self.sign = sign
+        self.ladder: SortedDict[int, Level] = SortedDict()
+        self.best: Level | None = None
+
+    def add(self, order: Order) -> int:
+        """Put an order at the back of its level; return the level's new total.
+
+        O(1), O(log levels) when it makes a level.
+        """
+        price = order.price_ticks
+        key = price * self.sign
+        level: Level | None = self.ladder.get(key)
+        if level is None:
+            level = self.ladder[key] = Level(price)
+            best = self.best
+            if best is None or key < best.price_ticks * self.sign:
+                self.best = level
+        last = level.last
+        if last is None:
+            level.first = order
+        else:
+            last.after = order
+            order.before = last
+        level.last = order
+        level.count += 1
+        level.lots += order.left_lots
+        order.level = level
+        return level.lots
+
+    def remove(self, order: Order) -> int:
+        """Take an order out of its level; return the level's new total (0: the level is gone).
+
+        O(1), O(log levels) when the level goes with it.
+        """
+        level = order.level
+        assert level is not None, "only a resting order can be removed"
+        before, after = order.before, order.after
+        if before is None:
+            level.first = after
+        else:
+            before.after = after
+        if after is None:
+            level.last = before
+        else:
+            after.before = before
+        order.before = order.after = order.level = None
+        level.count -= 1
+        level.lots -= order.left_lots
+        if level.count == 0:
+            ladder = self.ladder
+            del ladder[level.price_ticks * self.sign]
+            if level is self.best:
+                self.best = ladder.peekitem(0)[1] if ladder else None
+        return level.lots
+
+    def levels(self) -> Iterator[Level]:
+        """Yield the levels, best first."""
+        yield from self.ladder.values()
+
+    def orders(self) -> Iterator[Order]:
+        """Yield the orders, best price first, oldest first."""
+        for level in self.ladder.values():
+            yield from level
+
+    def check(self) -> None:
+        """Verify every invariant of this side; O(orders)."""
+        assert self.best is (self.ladder.peekitem(0)[1] if self.ladder else None)
+        for key, level in self.ladder.items():
+            assert key == level.price_ticks * self.sign
+            orders = list(level)
+            assert orders and len(orders) == level.count
+            assert level.lots == sum(order.left_lots for order in orders)
+            assert level.first is orders[0] and level.last is orders[-1]
+            for order in orders:
+                assert order.level is level and order.price_ticks == level.price_ticks
+                assert 0 < order.left_lots <= order.qty_lots
+
+
+class Market:
+    """A spot market: its fixed numbers, its book and its counters."""
+
+    __slots__ = (
+        "asks",
+        "base",
+        "bids",
+        "busy",
+        "last_price_ticks",
+        "last_trade_id",
+        "lot_atoms",
+        "maker_fee_ppm",
+        "market_seq",
+        "name",
+        "price_ticks_max",
+        "qty_lots_max",
+        "quote",
+        "spec",
+        "state",
+        "taker_fee_ppm",
+        "unit_atoms",
+    )
+
+    def __init__(self, spec: MarketCreated) -> None:
+        self.spec = spec
+        self.name = spec.market
+        self.base = spec.base
+        self.quote = spec.quote
+        self.lot_atoms = spec.lot_atoms
+        self.unit_atoms = spec.unit_atoms
+        self.price_ticks_max = spec.price_ticks_max
+        self.qty_lots_max = spec.qty_lots_max
+        self.maker_fee_ppm = spec.maker_fee_ppm
+        self.taker_fee_ppm = spec.taker_fee_ppm
+        self.state: int = MarketState.OPEN
+        self.busy = False
+        self.market_seq = 0
+        self.last_trade_id = 0
+        self.last_price_ticks = 0
+        self.bids = Half(-1)
+        self.asks = Half(1)
+
+    def half(self, side: int) -> Half:
+        """Return the side of the book where orders of ``side`` rest."""
+        return self.bids if side == 1 else self.asks
+
+    def check(self) -> None:
+        """Verify the book: both sides whole, not crossed, every order of this market."""
+        self.bids.check()
+        self.asks.check()
+        bid, ask = self.bids.best, self.asks.best
+        assert bid is None or ask is None or bid.price_ticks < ask.price_ticks, "book is crossed"
+        for side, half in ((Side.BUY, self.bids), (Side.SELL, self.asks)):
+            for order in half.orders():
+                assert order.market is self and order.side == side

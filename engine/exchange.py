@@ -1,0 +1,308 @@
+"""The exchange as a pure function of its commands: ``execute(command, now_ns) -> events``.
+
+Invariant: deterministic. The same commands at the same times give the same events, in any process: no
+clock, socket, file, random number, ``hash()`` or iteration over a set is in here. A command is refused
+whole or carried out whole, and every asset is conserved to the atom after each.
+
+Usable in-process, without any of the venue's processes::
+
+    from bus.commands import CreateAccount, CreateAsset, CreateMarket, Deposit, PlaceOrder
+    from engine.exchange import Exchange
+
+    exchange = Exchange()
+    until = 10**9
+    exchange.execute(CreateAsset("1", "operator", until, "BTC", 8), now_ns=1)
+    exchange.execute(CreateAsset("2", "operator", until, "USD", 2), now_ns=1)
+    exchange.execute(
+        CreateMarket("3", "operator", until, "BTC-USD", "BTC", "USD", 1, 0, 10**6, 10**6, 10**6, 0, 0),
+        now_ns=1,
+    )
+    exchange.execute(CreateAccount("4", "operator", until, "ann"), now_ns=1)
+    exchange.execute(Deposit("5", "operator", until, "ann", "USD", 100_000), now_ns=1)
+    events = exchange.execute(
+        PlaceOrder("a", "ann", until, "BTC-USD", 1, 1, 1, False, 100, 5, 0), now_ns=2
+    )
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, cast
+
+from bus import commands as c
+from bus.codec import decode_command
+from bus.errors import Code, FormError
+from bus.events import Answer, CommandRejected, CommandRepeated, EngineStarted, Event, LinkOpened
+
+from . import checks
+from .accounts import Account, Kept
+from .admin import Admin
+from .mass import MassCancels
+from .state import RULES_VERSION, Limits, Refusal, State
+from .trading import Done, Trading
+
+_DUE_PER_COMMAND_MAX = 4
+
+Handler = Callable[[Account, Any], Done]
+EventHandler = Callable[[int, Event], None]
+
+
+class Exchange:
+    """A whole exchange in memory.
+
+    Parameters
+    ----------
+    limits
+        What bounds one command's work and the state's size.
+    state
+        An earlier state to go on from (see `engine.image`); by default an empty exchange.
+    """
+
+    def __init__(self, limits: Limits | None = None, state: State | None = None) -> None:
+        self.state = state or State(limits or Limits())
+        trading = Trading(self.state)
+        admin = Admin(self.state)
+        self._mass = mass = MassCancels(self.state, trading)
+        self._handlers: dict[type[c.Command], Handler] = {
+            c.PlaceOrder: trading.place,
+            c.CancelOrder: trading.cancel,
+            c.ReduceOrder: trading.reduce,
+            c.ReplaceOrder: trading.replace,
+            c.CancelAll: mass.cancel_all,
+        }
+        self._admin_handlers: dict[type[c.Command], Handler] = {
+            c.CreateAsset: admin.create_asset,
+            c.CreateMarket: admin.create_market,
+            c.CreateAccount: admin.create_account,
+            c.CreateKey: admin.create_key,
+            c.RevokeKey: admin.revoke_key,
+            c.Deposit: admin.deposit,
+            c.Withdraw: admin.withdraw,
+            c.SetMarketState: admin.set_market_state,
+            c.SetAccountState: mass.set_account_state,
+            c.CancelMarket: mass.cancel_market,
+        }
+        self._listeners: list[EventHandler] = []
+
+    @property
+    def next_seq(self) -> int:
+        """The seq that the next event will have; the first event of all has 1."""
+        return self.state.next_seq
+
+    @property
+    def has_work(self) -> bool:
+        """Whether `Continue` commands are due."""
+        return bool(self.state.jobs)
+
+    def next_due_ns(self) -> int | None:
+        """Return when the exchange next wants a `Continue` (UTC ns), or None."""
+        return self.state.now_ns if self.state.jobs else None
+
+    def subscribe(self, handler: EventHandler) -> None:
+        """Call ``handler(seq, event)`` for every event from now on, in order, after its command is done."""
+        self._listeners.append(handler)
+
+    def execute(self, command: c.Command, now_ns: int) -> list[Event]:
+        """Execute one command; return its events, at least one.
+
+        Parameters
+        ----------
+        command
+            Any command. Refusals are events (`CommandRejected`), never exceptions.
+        now_ns
+            UTC nanoseconds; must not be below an earlier call's.
+        """
+        state = self.state
+        assert now_ns >= state.now_ns, f"expected a time from {state.now_ns} on, was {now_ns}"
+        state.now_ns = now_ns
+        events: list[Event] = []
+        state.events = events
+        handler = self._handlers.get(type(command))
+        if handler is not None:
+            self._execute_with_id(state, handler, cast(c.OutsideCommand, command), None)
+        elif (handler := self._admin_handlers.get(type(command))) is not None:
+            self._execute_with_id(state, handler, cast(c.OutsideCommand, command), c.OPERATOR)
+        else:
+            self._execute_internal(command)
+        state.next_seq += len(events)
+        if self._listeners:
+            self._notify(events)
+        return events
+
+    def execute_linked(
+        self, gateway: int, lane: int, link: int, number: int, fields: object, now_ns: int
+    ) -> list[Event]:
+        """Execute a command's wire array that came as ``number`` of a gateway's link.
+
+        Out of turn it is refused (`LINK_GAP`) and not executed; of bad form it takes its number and is
+        refused with the form's code.
+        """
+        key = (gateway, lane)
+        at = self.state.links.get(key, _NO_LINK)
+        if link == at[0] and number == at[1] + 1:
+            self.state.links[key] = (link, number)
+            try:
+                return self.execute(decode_command(fields), now_ns)
+            except FormError as error:
+                return self._refuse(error.code, error.detail, now_ns)
+        opens = type(fields) is tuple and fields == _OPEN_LINK
+        if opens and link > at[0] and number == 1:
+            return self._open_link(gateway, lane, link, now_ns)
+        expected = f"number {at[1] + 1} of link {at[0]} or OpenLink as number 1 of a later link"
+        return self._refuse(Code.LINK_GAP, f"expected {expected}, was number {number} of link {link}", now_ns)
+
+    def book_levels(self, market: str) -> list[tuple[int, int, int, int]]:
+        """Return ``(side, price_ticks, level_lots, orders)`` of every level: bids, then asks, best first."""
+        book = self.state.markets[market]
+        return [
+            (int(side), level.price_ticks, level.lots, level.count)
+            for side, half in ((c.Side.BUY, book.bids), (c.Side.SELL, book.asks))
+            for level in half.levels()
+        ]
+
+    def balances(self, account: str) -> dict[str, tuple[int, int]]:
+        """Return ``{asset: (available, held)}`` in atoms."""
+        balances = self.state.accounts[account].balances
+        return {asset: (balance.available, balance.held) for asset, balance in balances.items()}
+
+    def open_orders(self, account: str) -> list[tuple[int, str, str, int, int, int, int]]:
+        """Return ``(order_id, client_order_id, market, side, price, qty, left)`` by order id."""
+        rows = [
+            (o.order_id, o.client_order_id, o.market.name, o.side, o.price_ticks, o.qty_lots, o.left_lots)
+            for chain in self.state.accounts[account].chains.values()
+            for o in chain
+        ]
+        return sorted(rows)
+
+    def answer(self, account: str, command_id: str) -> Answer | None:
+        """Return the answer kept under an id of an account, if any."""
+        owner = self.state.accounts.get(account)
+        kept = owner.ids.get(command_id) if owner is not None else None
+        return kept.answer if kept is not None else None
+
+    def _check(self) -> None:
+        """Verify every invariant of the state; O(state). For tests and `zeropit journal verify`."""
+        checks.check_state(self.state)
+
+    def _execute_with_id(
+        self, state: State, handler: Handler, command: c.OutsideCommand, only_account: str | None
+    ) -> None:
+        now_ns = state.now_ns
+        for _ in range(_DUE_PER_COMMAND_MAX):
+            due = state.due_ids.pop_due(now_ns)
+            if due is None:
+                break
+            _forget_due(state, due)
+        command_id, name, valid_until_ns = command[:3]
+        if now_ns > valid_until_ns:
+            self._reject(
+                command, Code.EXPIRED, f"expected a command valid at {now_ns} ns, was {valid_until_ns}"
+            )
+            return
+        if valid_until_ns - now_ns > state.limits.command_validity_ns_max:
+            self._reject(
+                command,
+                Code.VALIDITY_TOO_LONG,
+                f"expected valid_until_ns at most {state.limits.command_validity_ns_max} ns ahead,"
+                f" was {valid_until_ns - now_ns}",
+            )
+            return
+        account = state.accounts.get(name)
+        if account is None:
+            self._reject(command, Code.UNKNOWN_ACCOUNT, f"expected an account that exists, was {name}")
+            return
+        if only_account is not None and name != only_account:
+            self._reject(command, Code.NOT_AUTHORIZED, f"expected the account {only_account}, was {name}")
+            return
+        kept = account.ids.get(command_id)
+        if kept is not None:
+            self._repeat(kept, command)
+            return
+        if len(account.ids) >= state.limits.ids_per_account_max:
+            ids_max = state.limits.ids_per_account_max
+            self._reject(command, Code.TOO_MANY_IDS, f"expected fewer than {ids_max} ids kept, was {ids_max}")
+            return
+        seq = state.next_seq
+        try:
+            order_id, filled, left = handler(account, command)
+            kept = Kept(account, command, 0, seq, order_id, filled, left, "")
+        except Refusal as refusal:
+            self._reject(command, refusal.code, refusal.detail)
+            kept = Kept(account, command, int(refusal.code), seq, 0, 0, 0, refusal.detail)
+        account.ids[command_id] = kept
+        state.due_ids.add(kept, valid_until_ns)
+
+    def _repeat(self, kept: Kept, command: c.OutsideCommand) -> None:
+        if type(kept.command) is not type(command) or kept.command != command:
+            self._reject(
+                command,
+                Code.DUPLICATE_ID,
+                f"expected a new id, was {command[0]} which a different command had",
+            )
+            return
+        self.state.events.append(CommandRepeated(kept.account.name, command[0], *kept.answer))
+
+    def _reject(self, command: c.OutsideCommand, code: Code, detail: str) -> None:
+        command_id, account = command[:2]
+        self.state.events.append(CommandRejected(account, command_id, int(code), detail))
+
+    def _refuse(self, code: Code, detail: str, now_ns: int) -> list[Event]:
+        state = self.state
+        state.now_ns = now_ns
+        events: list[Event] = [CommandRejected("", "", int(code), detail)]
+        state.next_seq += 1
+        if self._listeners:
+            self._notify(events)
+        return events
+
+    def _open_link(self, gateway: int, lane: int, link: int, now_ns: int) -> list[Event]:
+        state = self.state
+        links = state.links
+        links.pop((gateway, lane), None)
+        if len(links) >= state.limits.links_max:
+            del links[next(iter(links))]
+        links[(gateway, lane)] = (link, 1)
+        state.now_ns = now_ns
+        state.next_seq += 1
+        events: list[Event] = [LinkOpened(gateway, lane, link)]
+        if self._listeners:
+            self._notify(events)
+        return events
+
+    def _execute_internal(self, command: c.Command) -> None:
+        state = self.state
+        if isinstance(command, c.Continue):
+            try:
+                self._mass.step()
+            except Refusal as refusal:
+                state.events.append(CommandRejected("", "", int(refusal.code), refusal.detail))
+        elif isinstance(command, c.StartEngine):
+            state.epoch = command.epoch
+            state.events.append(EngineStarted(command.epoch, command.rules_version))
+        else:
+            detail = f"expected a command that may be sent by itself, was {type(command).__name__}"
+            state.events.append(CommandRejected("", "", int(Code.UNSUPPORTED_TYPE), detail))
+
+    def _notify(self, events: list[Event]) -> None:
+        seq = self.state.next_seq - len(events)
+        for event in events:
+            for listener in self._listeners:
+                listener(seq, event)
+            seq += 1
+
+
+_NO_LINK = (0, 0)
+_OPEN_LINK = (c.COMMAND_NUMBERS[c.OpenLink],)
+
+
+def _forget_due(state: State, due: Kept) -> None:
+    """Forget an id whose second is over, unless its order is open."""
+    if due.order_id and due.order_id in state.orders and type(due.command) is c.PlaceOrder:
+        return
+    del due.account.ids[due.command[0]]
+
+
+def holdings(state: State) -> Mapping[str, tuple[int, int, int]]:
+    """Return ``{asset: (issued, available, held)}`` over all accounts; O(accounts)."""
+    return checks.totals(state)
+
+
+__all__ = ["RULES_VERSION", "Exchange", "Limits", "holdings"]

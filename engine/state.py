@@ -1,0 +1,122 @@
+"""Everything that the exchange knows, and the limits that bound it.
+
+Invariant: this is all the state there is: executing the same commands at the same times from the same
+state gives the same events. Nothing here reads a clock, a file, a socket or a random number, and
+nothing iterates over a set.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+
+from bus.commands import FEES, OPERATOR
+from bus.errors import Code
+from bus.events import Event, KeyCreated
+
+from .accounts import Account, DueIds
+from .book import Market, Order
+
+RULES_VERSION = 1
+"""Changes whenever the same commands could give other events."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What bounds one command's work and the state's size.
+
+    They are part of the rules: the same journal must be replayed under the same limits.
+    """
+
+    events_per_transaction_max: int = 1000
+    fills_per_order_max: int = 400
+    ids_per_account_max: int = 200_000
+    open_orders_per_account_max: int = 100_000
+    command_validity_ns_max: int = 60_000_000_000
+    links_max: int = 1024
+    assets_max: int = 1_000
+    markets_max: int = 10_000
+    accounts_max: int = 1_000_000
+    keys_max: int = 100_000
+
+    def __post_init__(self) -> None:
+        for name in self.__slots__:
+            assert getattr(self, name) > 0, f"expected {name} above 0"
+        assert self.events_per_transaction_max >= 4, "expected events_per_transaction_max of at least 4"
+        assert self.fills_per_order_max + 3 <= self.events_per_transaction_max, (
+            "expected fills_per_order_max at least 3 below events_per_transaction_max"
+        )
+
+
+class Refusal(Exception):
+    """A rule refused the command; nothing was changed."""
+
+    def __init__(self, code: Code, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+
+
+class Job:
+    """A mass cancel that goes on until no order is left: of an account or of a market."""
+
+    __slots__ = ("account", "command_id", "market", "orders", "owner", "reason")
+
+    def __init__(
+        self, owner: str, command_id: str, account: Account | None, market: Market | None, reason: int
+    ) -> None:
+        self.owner = owner
+        self.command_id = command_id
+        self.account = account
+        self.market = market
+        self.reason = reason
+        self.orders = 0
+
+
+class State:
+    """The whole state of an exchange; ``events`` collects what the command at hand brings about."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.now_ns = 0
+        self.next_seq = 1
+        self.epoch = 0
+        self.events: list[Event] = []
+        self.assets: dict[str, int] = {}
+        self.issued: dict[str, int] = {}
+        self.markets: dict[str, Market] = {}
+        self.accounts: dict[str, Account] = {OPERATOR: Account(OPERATOR), FEES: Account(FEES)}
+        self.keys: dict[str, KeyCreated] = {}
+        self.orders: dict[int, Order] = {}
+        self.due_ids = DueIds()
+        self.jobs: deque[Job] = deque()
+        self.links: dict[tuple[int, int], tuple[int, int]] = {}
+        self.fees = self.accounts[FEES]
+
+    def market(self, name: str) -> Market:
+        """Return a market, or refuse UNKNOWN_MARKET."""
+        market = self.markets.get(name)
+        if market is None:
+            raise Refusal(Code.UNKNOWN_MARKET, f"expected a market that exists, was {name}")
+        return market
+
+    def account(self, name: str) -> Account:
+        """Return an account, or refuse UNKNOWN_ACCOUNT."""
+        account = self.accounts.get(name)
+        if account is None:
+            raise Refusal(Code.UNKNOWN_ACCOUNT, f"expected an account that exists, was {name}")
+        return account
+
+    def asset_decimals(self, name: str) -> int:
+        """Return an asset's decimals, or refuse UNKNOWN_ASSET."""
+        decimals = self.assets.get(name)
+        if decimals is None:
+            raise Refusal(Code.UNKNOWN_ASSET, f"expected an asset that exists, was {name}")
+        return decimals
+
+    def forget_order(self, order: Order) -> None:
+        """Drop an order that is done; its id too, if nothing else keeps it."""
+        account = order.account
+        del self.orders[order.order_id]
+        account.open_orders -= 1
+        kept = account.ids.get(order.client_order_id)
+        if kept is not None and not kept.queued:
+            del account.ids[order.client_order_id]
