@@ -97,10 +97,10 @@ class Meters(Collector):
         self._families: dict[str, Callable[[], Metric]] = {}
         registry.register(self)
 
-    def counter(self, name: str, text: str) -> Counter:
-        """Return a new counter; the name ends in ``_total``."""
+    def counter(self, name: str, text: str, read: Callable[[], int] | None = None) -> Counter:
+        """Return a new counter; the name ends in ``_total``. With ``read``, it is asked at each reading."""
         counter = Counter()
-        self._add(name, lambda full: CounterMetricFamily(full, text, value=counter.value))
+        self._add(name, lambda full: CounterMetricFamily(full, text, value=read() if read else counter.value))
         return counter
 
     def counts(self, name: str, text: str, label: str) -> Counts:

@@ -25,7 +25,9 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,31}$")]
 
 def _endpoint(value: str) -> str:
     """Return the endpoint, or raise what pydantic reports."""
-    if not re.fullmatch(r"ipc://.+|tcp://(\[[0-9a-fA-F:]+\]|[^:/]+):(\d{1,5}|\*)", value):
+    found = re.fullmatch(r"ipc://.+|tcp://(?:\[[0-9a-fA-F:]+\]|[^:/\s]+):(\d{1,5}|\*)", value)
+    port = found.group(1) if found else "none"
+    if found is None or (port and port != "*" and int(port) > 65_535):
         raise ValueError("ipc://PATH or tcp://HOST:PORT")
     return value
 
@@ -253,6 +255,8 @@ class Stream(Section):
 
     live_buffer_frames_max: Count = 20_000
     """Live frames held while a gap is replayed; beyond it they are dropped and replayed too."""
+    live_buffer_bytes_max: Count = 64 * MIB
+    """Size of the live frames held while a gap is replayed; beyond it they are dropped and replayed too."""
     request_timeout_ms: Milliseconds = 2_000
     """A replay or image request that is not answered by then is sent again."""
     retry_ms_min: Milliseconds = 50

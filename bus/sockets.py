@@ -89,15 +89,15 @@ def bind(
     ServiceError
         ADDRESS_IN_USE when the address is taken or not of this machine.
     """
+    if endpoint.startswith("ipc://"):
+        make_private(Path(endpoint.removeprefix("ipc://")).parent)
+    keys = _certificate(curve.server_secret_file) if curve is not None else None
     socket = _make(context, kind, limits)
     if mandatory:
         socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
-    if curve is not None:
-        public, secret = _certificate(curve.server_secret_file)
-        socket.curve_publickey, socket.curve_secretkey = public, secret
+    if keys is not None:
+        socket.curve_publickey, socket.curve_secretkey = keys
         socket.curve_server = True
-    if endpoint.startswith("ipc://"):
-        make_private(Path(endpoint.removeprefix("ipc://")).parent)
     try:
         socket.bind(endpoint[:-2] + ":*" if endpoint.endswith(":0") else endpoint)
     except zmq.ZMQError as error:
@@ -120,6 +120,7 @@ def connect(
     *,
     topics: Iterable[bytes] = (),
     identity: bytes = b"",
+    immediate: bool = False,
     curve: CurveKeys | None = None,
 ) -> "zmq.Socket[bytes]":
     """Return a connected socket; the peer need not be there yet.
@@ -130,14 +131,20 @@ def connect(
         SUB only: what to subscribe to (``b""`` for everything).
     identity
         DEALER only: the routing id that a ROUTER sees; empty for a random one.
+    immediate
+        Queue only for a peer that is there: with none, sending with NOBLOCK raises ``zmq.Again``, so that
+        repeated requests do not pile up for it.
     """
+    keys = _certificate(curve.client_secret_file) if curve is not None else None
+    server_key = _public_key(curve.server_public_file) if curve is not None else b""
     socket = _make(context, kind, limits)
     if identity:
         socket.setsockopt(zmq.IDENTITY, identity)
-    if curve is not None:
-        public, secret = _certificate(curve.client_secret_file)
-        socket.curve_publickey, socket.curve_secretkey = public, secret
-        socket.curve_serverkey = zmq.auth.load_certificate(curve.server_public_file)[0]
+    if keys is not None:
+        socket.curve_publickey, socket.curve_secretkey = keys
+        socket.curve_serverkey = server_key
+    if immediate:
+        socket.setsockopt(zmq.IMMEDIATE, 1)
     for topic in topics:
         socket.setsockopt(zmq.SUBSCRIBE, topic)
     try:
@@ -198,10 +205,20 @@ def _make(context: "zmq.Context[zmq.Socket[bytes]]", kind: str, limits: Limits) 
 
 def _certificate(file: str) -> tuple[bytes, bytes]:
     """Return the public and secret key of a certificate file."""
-    try:
-        public, secret = zmq.auth.load_certificate(file)
-    except (OSError, ValueError) as error:
-        raise SettingsError(f"expected a CURVE certificate, was {file!r}: {error}") from None
+    public, secret = _load(file)
     if secret is None:
         raise SettingsError(f"expected a certificate with a secret key, was {file!r} without one")
     return public, secret
+
+
+def _public_key(file: str) -> bytes:
+    """Return the public key of a certificate file."""
+    return _load(file)[0]
+
+
+def _load(file: str) -> tuple[bytes, bytes | None]:
+    """Read a certificate file."""
+    try:
+        return zmq.auth.load_certificate(file)
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"expected a CURVE certificate, was {file!r}: {error}") from None
