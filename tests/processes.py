@@ -1,0 +1,120 @@
+"""The venue's real processes in a folder of their own, for tests that start, stop and kill them."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+
+from bus import runfile
+from bus.fleet import MODULES
+from bus.settings import Settings, load
+from tests.poll import until
+
+START_S_MAX = 60.0
+STOP_S_MAX = 30.0
+
+
+class Processes:
+    """Components as child processes; leaving the context kills what still runs.
+
+    All sockets are ipc in the folder (so a restarted component is found at the same place), metrics take
+    free ports.
+
+    Parameters
+    ----------
+    folder
+        A short, private folder (fixture ``short_dir``).
+    overrides
+        Further ``section.key=value`` settings of all components.
+    """
+
+    def __init__(self, folder: Path, *overrides: str) -> None:
+        self.folder = folder
+        self.overrides = [
+            f"venue.data_dir={folder}",
+            f"venue.run_dir={folder}/run",
+            *(
+                f"endpoints.{name}=ipc://{{run_dir}}/{name}"
+                for name in ("gateway", "feed_stream", "feed_query")
+            ),
+            *(f"metrics.{component}_port=0" for component in MODULES),
+            "journal.segment_bytes=4194304",
+            *overrides,
+        ]
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+
+    def __enter__(self) -> "Processes":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for process in self._running.values():
+            process.kill()
+            process.wait()
+
+    def settings(self, *overrides: str) -> Settings:
+        """Return the settings that the components have."""
+        return load(overrides=[*self.overrides, *overrides])
+
+    def spawn(self, component: str, *overrides: str, name: str = "") -> subprocess.Popen[bytes]:
+        """Start a component and do not wait; ``name`` tells several of one kind apart."""
+        assignments = [*self.overrides, *overrides]
+        words = [sys.executable, "-m", MODULES[component]]
+        words += [word for assignment in assignments for word in ("--set", assignment)]
+        with self.log_file(name or component).open("ab") as log:
+            process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        self._running[name or component] = process
+        return process
+
+    def start(self, component: str, *overrides: str, name: str = "") -> runfile.Running:
+        """Start a component and return once it is ready.
+
+        Raises
+        ------
+        RuntimeError
+            When it ended instead; shows its log.
+        """
+        process = self.spawn(component, *overrides, name=name)
+        settings = self.settings(*overrides)
+        instance: str = getattr(getattr(settings, component), "name", component)
+
+        def ready() -> runfile.Running | None:
+            if process.poll() is not None:
+                log = self.log(name or component)
+                raise RuntimeError(f"expected {instance} to start, was exit {process.returncode}:\n{log}")
+            running = runfile.read(settings.venue.run_dir, instance)
+            mine = running is not None and running.pid == process.pid and running.state == "ready"
+            return running if mine else None
+
+        running = until(ready, START_S_MAX, f"{instance} ready")
+        assert running is not None
+        return running
+
+    def start_all(self, components: Sequence[str] = tuple(MODULES)) -> None:
+        """Start components one after the other."""
+        for component in components:
+            self.start(component)
+
+    def stop(self, name: str) -> int:
+        """Stop in order (SIGTERM); return the exit code."""
+        process = self._running.pop(name)
+        process.terminate()
+        return process.wait(STOP_S_MAX)
+
+    def kill(self, name: str) -> None:
+        """kill -9."""
+        process = self._running.pop(name)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait(STOP_S_MAX)
+
+    def log_file(self, name: str) -> Path:
+        """Return where a component's output goes (appended over restarts)."""
+        return self.folder / f"{name}.log"
+
+    def log(self, name: str) -> str:
+        """Return a component's output so far."""
+        return self.log_file(name).read_text("utf-8", "replace")
