@@ -217,6 +217,8 @@ class Recorder(Section):
     """PostgreSQL DSN; empty: an embedded PostgreSQL is started. Also read from ZEROPIT_DATABASE."""
     embedded_dir: str = "{data_dir}/postgres"
     """Data folder of the embedded PostgreSQL."""
+    sql_schema: Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,62}$")] = "public"
+    """SQL schema of the tables; the recorders of several engines share a database by one each."""
     batch_rows_max: Count = 5_000
     """Rows of one insert."""
     flush_ms: Milliseconds = 50

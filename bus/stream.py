@@ -203,13 +203,16 @@ class Stream:
         self._live.close(linger=0)
         self._asker.close()
 
-    def poll(self, now_ns: int | None = None) -> list[Applied]:
+    def poll(self, now_ns: int | None = None, frames_max: int = FRAMES_PER_POLL_MAX) -> list[Applied]:
         """Take in what has arrived and return what can be applied, in order; never blocks.
 
         Parameters
         ----------
         now_ns
             Monotonic time; the clock's when None.
+        frames_max
+            Frames to return at most; 0 only listens (a consumer that cannot go on just now): what comes
+            is held within the bounds and, beyond them, dropped and replayed later.
 
         Raises
         ------
@@ -222,7 +225,7 @@ class Stream:
             self._receive_replay(reply, now_ns)
         applied = [
             Applied(decode_events_frame(item) if isinstance(item, bytes) else item, after)
-            for item, after in self._sequence.take(FRAMES_PER_POLL_MAX)
+            for item, after in self._sequence.take(frames_max)
         ]
         self._ask(now_ns)
         return applied
