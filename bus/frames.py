@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from enum import IntEnum
 from typing import Any, NamedTuple, NoReturn
 
+import msgpack
+
 from .codec import decode_event, pack, unpack
 from .commands import INT_MAX
 from .errors import Code, FormError
@@ -19,6 +21,7 @@ from .events import Event, Transaction
 
 WIRE_VERSION = 1
 VENUE_ID_BYTES = 16
+HEAD_BYTES_MAX = 256
 
 
 class Kind(IntEnum):
@@ -96,6 +99,24 @@ def decode_events_frame(data: bytes | memoryview) -> EventsFrame:
     if type(fields[8]) is not tuple:
         refuse(Code.WRONG_TYPE, "an array of transactions", fields[8])
     return EventsFrame(head, fields[8])
+
+
+def decode_head(data: bytes | memoryview) -> Head:
+    """Return the head of an events frame without decoding its transactions.
+
+    Raises
+    ------
+    FormError
+        MALFORMED when there is no such head.
+    """
+    unpacker = msgpack.Unpacker(use_list=False)
+    unpacker.feed(data[:HEAD_BYTES_MAX])
+    try:
+        count = unpacker.read_array_header()
+        fields = tuple(unpacker.unpack() for _ in range(min(count, 8)))
+    except (ValueError, msgpack.exceptions.UnpackException):
+        refuse(Code.MALFORMED, "the head of an events frame", bytes(data[:16]))
+    return decode_events_frame(pack((*fields, ()))).head
 
 
 class CommandsFrame(NamedTuple):

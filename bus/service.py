@@ -111,12 +111,13 @@ class Host:
         topics: Sequence[bytes] = (),
         identity: bytes = b"",
         immediate: bool = False,
+        conflate: bool = False,
     ) -> "zmq.Socket[bytes]":
         """Return a socket connected to the endpoint that the setting ``endpoints.<name>`` gives."""
         endpoint: str = getattr(self.settings.endpoints, name)
         return sockets.connect(
             self.context, kind, endpoint, limits or self.limits(), topics=topics, identity=identity,
-            immediate=immediate, curve=self._curve_for(name, endpoint),
+            immediate=immediate, conflate=conflate, curve=self._curve_for(name, endpoint),
         )  # fmt: skip
 
     def close(self) -> None:

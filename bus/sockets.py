@@ -121,6 +121,7 @@ def connect(
     topics: Iterable[bytes] = (),
     identity: bytes = b"",
     immediate: bool = False,
+    conflate: bool = False,
     curve: CurveKeys | None = None,
 ) -> "zmq.Socket[bytes]":
     """Return a connected socket; the peer need not be there yet.
@@ -134,6 +135,8 @@ def connect(
     immediate
         Queue only for a peer that is there: with none, sending with NOBLOCK raises ``zmq.Again``, so that
         repeated requests do not pile up for it.
+    conflate
+        SUB only: keep the newest message alone; for who needs the newest head and nothing else.
     """
     keys = _certificate(curve.client_secret_file) if curve is not None else None
     server_key = _public_key(curve.server_public_file) if curve is not None else b""
@@ -145,6 +148,8 @@ def connect(
         socket.curve_serverkey = server_key
     if immediate:
         socket.setsockopt(zmq.IMMEDIATE, 1)
+    if conflate:
+        socket.setsockopt(zmq.CONFLATE, 1)
     for topic in topics:
         socket.setsockopt(zmq.SUBSCRIBE, topic)
     try:
