@@ -83,7 +83,7 @@ class Journal:
         # The current segment: its file, where it ends, where the next record goes.
         self._handle = -1
         self._path = ""
-        self._first_seq = 0
+        self._first_seq = self._previous_first_seq = 0
         self._size = self._offset = self._seed = 0
         self._chain = NO_CHAIN
         self._synced_ns = 0
@@ -272,12 +272,13 @@ class Journal:
             raise JournalError(Code.JOURNAL_WRONG_VENUE, detail)
         self.venue_id = venue_id
         self.engine = engine
-        self._next_segment(0)
+        self._next_segment(0, 0)
 
     def _go_on(self, scan: Scan) -> None:
         self.scan = scan
         self.venue_id, self.engine = scan.venue_id, scan.engine
         self._first_seq = scan.segments[-1]
+        self._previous_first_seq = scan.segments[-2] if len(scan.segments) > 1 else 0
         self._path = f"{self._folder}/{segment_name(self._first_seq)}"
         self._offset, self._chain = scan.end.offset, scan.end.chain
         self.last_seq = self.durable_seq = scan.end.next_seq - 1
@@ -302,7 +303,12 @@ class Journal:
         if self.durable_seq != self.last_seq:
             self._sync_segment()
         old, old_offset, old_seed, old_path = self._handle, self._offset, self._seed, self._path
-        self._next_segment(record_size)
+        if self._first_seq == self.last_seq + 1:
+            # Still empty, and too small for this record: the new file takes its name and place.
+            self._next_segment(record_size, self._previous_first_seq)
+            self._disk.close(old)
+            return
+        self._next_segment(record_size, self._first_seq)
         # The seal says that a segment follows: should that file be lost, the next start notices. It is
         # written last, so that a sealed segment has always had its follower.
         next_seq = self.last_seq + 1
@@ -317,7 +323,7 @@ class Journal:
         finally:
             self._disk.close(old)
 
-    def _next_segment(self, record_size: int) -> None:
+    def _next_segment(self, record_size: int, previous_first_seq: int) -> None:
         first_seq = self.last_seq + 1
         path = f"{self._folder}/{segment_name(first_seq)}"
         try:
@@ -326,7 +332,7 @@ class Journal:
             file = self.supply.take(SEGMENT_HEADER_BYTES + record_size + SEAL_BYTES)
             header, seed = pack_segment_header(
                 SegmentHeader(
-                    first_seq, self._first_seq, file.size_bytes, self.venue_id, self._chain, self.engine
+                    first_seq, previous_first_seq, file.size_bytes, self.venue_id, self._chain, self.engine
                 )
             )
             # Header first, name after: a segment that can be seen has a whole header.
@@ -337,7 +343,7 @@ class Journal:
         except OSError as error:
             self._fail(f"making of segment {path}", error)
         self._handle, self._path, self._size, self._seed = file.handle, path, file.size_bytes, seed
-        self._first_seq = first_seq
+        self._first_seq, self._previous_first_seq = first_seq, previous_first_seq
         self._offset = SEGMENT_HEADER_BYTES
         self.segments_made += 1
 

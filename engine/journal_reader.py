@@ -203,6 +203,12 @@ class JournalReader:
     def _onward(self, indexed: _Indexed, expected: int, offset: int) -> tuple[int, int, int] | None:
         """Return where the journal goes on behind the last record of a segment; None at its live end."""
         first_seq = indexed.segment.header.first_seq
+        if offset == SEGMENT_HEADER_BYTES:
+            # The writer replaces an empty segment that is too small for its first record: look again.
+            self._open.pop(first_seq).segment.close()
+            indexed = self._segment(first_seq)
+            if self._record(indexed, expected, offset) is not None:
+                return first_seq, expected, offset
         self._firsts = first_seqs(self._disk, self._folder)
         later = self._firsts[bisect_right(self._firsts, first_seq) :]
         if not later:

@@ -134,6 +134,11 @@ class FaultyDisk:
         """Return what reads see of a file."""
         return bytes(self._names[path].seen)
 
+    @property
+    def handles_open(self) -> int:
+        """How many files are open."""
+        return len(self._handles)
+
     # What the product asks of it.
 
     def make_folder(self, folder: str) -> None:
