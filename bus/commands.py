@@ -271,10 +271,15 @@ class OpenLink(NamedTuple):
 
 
 class StartEngine(NamedTuple):
-    """Announce an engine start (made by the engine itself)."""
+    """Announce an engine start (made by the engine itself) and set the limits that hold from here on.
+
+    ``limits`` are the values of `engine.state.Limits` in its order: they decide outcomes, so they are
+    journalled like everything else that does.
+    """
 
     epoch: int
     rules_version: int
+    limits: tuple[int, ...]
 
 
 class Continue(NamedTuple):

@@ -140,9 +140,13 @@ class Exchange:
         if link == at[0] and number == at[1] + 1:
             self.state.links[key] = (link, number)
             try:
-                return self.execute(decode_command(fields), now_ns)
+                command = decode_command(fields)
             except FormError as error:
                 return self._refuse(error.code, error.detail, now_ns)
+            if type(command) in _INTERNAL:
+                detail = f"expected an outside command, was {type(command).__name__}"
+                return self._refuse(Code.UNSUPPORTED_TYPE, detail, now_ns)
+            return self.execute(command, now_ns)
         opens = type(fields) is tuple and fields == _OPEN_LINK
         if opens and link > at[0] and number == 1:
             return self._open_link(gateway, lane, link, now_ns)
@@ -276,6 +280,7 @@ class Exchange:
                 state.events.append(CommandRejected("", "", int(refusal.code), refusal.detail))
         elif isinstance(command, c.StartEngine):
             state.epoch = command.epoch
+            state.limits = Limits(*command.limits)
             state.events.append(EngineStarted(command.epoch, command.rules_version))
         else:
             detail = f"expected a command that may be sent by itself, was {type(command).__name__}"
@@ -290,6 +295,7 @@ class Exchange:
 
 
 _NO_LINK = (0, 0)
+_INTERNAL = frozenset({c.OpenLink, c.StartEngine, c.Continue})
 _OPEN_LINK = (c.COMMAND_NUMBERS[c.OpenLink],)
 
 

@@ -42,12 +42,11 @@ class Matching:
 
     def __init__(self, state: State) -> None:
         self._state = state
-        self._fills_max = state.limits.fills_per_order_max
 
     def cost_of_buy(self, market: Market, qty_lots: int) -> int:
         """Return what a market buy would pay now, in quote atoms; at most ``fills_per_order_max`` steps."""
         cost = 0
-        for order in islice(market.asks.orders(), self._fills_max):
+        for order in islice(market.asks.orders(), self._state.limits.fills_per_order_max):
             if not qty_lots:
                 break
             lots = min(qty_lots, order.left_lots)
@@ -58,7 +57,7 @@ class Matching:
     def can_fill(self, market: Market, side: int, limit_ticks: int, qty_lots: int) -> bool:
         """Return whether ``qty_lots`` can trade at the limit within ``fills_per_order_max`` trades."""
         resting = (market.asks if side == _BUY else market.bids).orders()
-        for order in islice(resting, self._fills_max):
+        for order in islice(resting, self._state.limits.fills_per_order_max):
             price = order.price_ticks
             if (price > limit_ticks) if side == _BUY else (price < limit_ticks):
                 return False
@@ -73,7 +72,7 @@ class Matching:
         buy = taker.side == _BUY
         half = market.asks if buy else market.bids
         fills, used, before = 0, 0, taker.left_lots
-        stop = Stop.DONE
+        stop, fills_max = Stop.DONE, self._state.limits.fills_per_order_max
         while taker.left_lots:
             level = half.best
             if level is None:
@@ -83,7 +82,7 @@ class Matching:
             if (price > limit_ticks) if buy else (price < limit_ticks):
                 stop = Stop.NO_MATCH
                 break
-            if fills == self._fills_max:
+            if fills == fills_max:
                 stop = Stop.FILLS
                 break
             maker = level.first
@@ -100,7 +99,7 @@ class Matching:
         """Buy whole lots for a budget of quote atoms."""
         market = taker.market
         fills, filled, left = 0, 0, budget_atoms
-        stop = Stop.DONE
+        stop, fills_max = Stop.DONE, self._state.limits.fills_per_order_max
         while left:
             level = market.asks.best
             if level is None:
@@ -112,7 +111,7 @@ class Matching:
             if lots == 0:
                 stop = Stop.BUDGET
                 break
-            if fills == self._fills_max:
+            if fills == fills_max:
                 stop = Stop.FILLS
                 break
             self._trade(taker, maker, level, lots, 0, 0)

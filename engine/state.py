@@ -6,7 +6,7 @@ nothing iterates over a set.
 """
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 from bus.commands import FEES, OPERATOR
 from bus.errors import Code
@@ -36,6 +36,10 @@ class Limits:
     markets_max: int = 10_000
     accounts_max: int = 1_000_000
     keys_max: int = 100_000
+
+    def as_wire(self) -> tuple[int, ...]:
+        """Return the limits as `StartEngine` carries them."""
+        return astuple(self)
 
     def __post_init__(self) -> None:
         for name in self.__slots__:
