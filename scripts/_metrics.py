@@ -17,6 +17,8 @@ KINDS = {
     "info": "info",
 }
 
+TITLES = {"engine": "engine, archive", "bus": "every component that follows the stream"}
+
 HEAD = """# Metrics
 
 Made by `python -m scripts._metrics`. Each component serves `/metrics` (Prometheus text) and `/health` (JSON)
@@ -42,7 +44,7 @@ def page() -> str:
     """Return the page."""
     lines = [HEAD]
     for package in ("engine", "gateway", "recorder", "feed", "bus"):
-        title = "every component that follows the stream" if package == "bus" else package
+        title = TITLES.get(package, package)
         rows = [row for path in sorted((ROOT / package).rglob("*.py")) for row in declared(path)]
         if rows:
             lines += [f"## {title}", "", "| name | kind | what it says |", "|---|---|---|"]
