@@ -17,6 +17,7 @@ from .errors import Code, ServiceError
 
 CONNECTIONS_MAX = 16
 IDLE_S_MAX = 5.0
+STOP_POLL_S = 0.1
 
 Health = Callable[[], dict[str, object]]
 
@@ -42,7 +43,9 @@ class Monitor:
             ) from None
         self.host = host
         self.port: int = self._server.server_address[1]
-        self._thread = threading.Thread(target=self._server.serve_forever, name="monitor", daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(STOP_POLL_S,), name="monitor", daemon=True
+        )
         self._thread.start()
 
     def close(self) -> None:
