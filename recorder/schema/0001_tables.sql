@@ -46,6 +46,10 @@ CREATE TABLE accounts (
     time_ns bigint NOT NULL
 );
 
+-- Built in: no event creates them.
+INSERT INTO accounts (account, state, seq, time, time_ns)
+VALUES ('operator', 1, 0, 'epoch', 0), ('fees', 1, 0, 'epoch', 0);
+
 CREATE TABLE trades (
     market text NOT NULL,
     trade_id bigint NOT NULL,
