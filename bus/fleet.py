@@ -159,5 +159,7 @@ def _console() -> Console:
 
 
 def _exit_code(code: int | None) -> int:
-    """Return 0 for a stop that was asked for by Ctrl-C or SIGTERM, else the first child's code."""
-    return 0 if code in (None, 0, 130, 143) else code
+    """Return 0 for a stop that was asked for (130 Ctrl-C, 143 SIGTERM), else the first child's code."""
+    if code in (None, 0, 130, 143):
+        return 0
+    return code if code > 0 else 1
