@@ -7,15 +7,15 @@ hold; an id is kept until its ``valid_until`` second is over and, for an order, 
 from collections import deque
 from collections.abc import Iterator
 from heapq import heappop, heappush
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from bus.commands import AccountState, OutsideCommand
+from bus.commands import INT_MAX, AccountState, OutsideCommand
 from bus.events import Answer
 
 if TYPE_CHECKING:
     from .book import Order
 
-_SECOND_NS = 1_000_000_000
+SECOND_NS = 1_000_000_000
 
 
 class Balance:
@@ -46,11 +46,12 @@ class Chain:
     def add(self, order: "Order") -> None:
         """Append an order; O(1)."""
         last = self.last
+        order.own_before = last
+        order.own_after = None
         if last is None:
             self.first = order
         else:
             last.own_after = order
-            order.own_before = last
         self.last = order
 
     def remove(self, order: "Order") -> None:
@@ -64,55 +65,30 @@ class Chain:
             self.last = before
         else:
             after.own_before = before
-        order.own_before = order.own_after = None
 
 
-class Kept:
+class Kept(NamedTuple):
     """A command that came under an id, and the answer it had."""
 
-    __slots__ = (
-        "account",
-        "code",
-        "command",
-        "detail",
-        "filled_lots",
-        "left_lots",
-        "order_id",
-        "queued",
-        "seq",
-    )
-
-    def __init__(
-        self,
-        account: "Account",
-        command: OutsideCommand,
-        code: int,
-        seq: int,
-        order_id: int,
-        filled_lots: int,
-        left_lots: int,
-        detail: str,
-    ) -> None:
-        self.account = account
-        self.command = command
-        self.code = code
-        self.seq = seq
-        self.order_id = order_id
-        self.filled_lots = filled_lots
-        self.left_lots = left_lots
-        self.detail = detail
-        self.queued = True
+    account: "Account"
+    command: OutsideCommand
+    code: int
+    seq: int
+    order_id: int
+    filled_lots: int
+    left_lots: int
+    detail: str
 
     @property
     def answer(self) -> Answer:
         """The answer as its sender is told."""
-        return Answer(self.code, self.seq, self.order_id, self.filled_lots, self.left_lots, self.detail)
+        return Answer(*self[2:])
 
 
 class Account:
     """One account."""
 
-    __slots__ = ("balances", "busy", "chains", "ids", "name", "open_orders", "seq", "state")
+    __slots__ = ("balances", "busy", "chains", "ids", "lingering", "name", "open_orders", "seq", "state")
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -123,6 +99,8 @@ class Account:
         self.balances: dict[str, Balance] = {}
         self.chains: dict[str, Chain] = {}
         self.ids: dict[str, Kept] = {}
+        self.lingering: dict[str, None] = {}
+        """Ids that left the queue of due ids while their order was open, and go with it."""
 
     def balance(self, asset: str) -> Balance:
         """Return the balance in an asset (made when it is first needed)."""
@@ -133,37 +111,46 @@ class Account:
 
 
 class DueIds:
-    """Queue of kept ids by the second of their ``valid_until``; O(log seconds) a new second, else O(1)."""
+    """Queue of kept ids by the second of their ``valid_until``; O(log seconds) a new second, else O(1).
 
-    __slots__ = ("_by_second", "_seconds")
+    Attributes
+    ----------
+    queues
+        The queue of each second, for adding without a call: ``queues.get(second) or open(second)``.
+    due_ns
+        When the first second of the queue is over: nothing is due before.
+    """
+
+    __slots__ = ("_seconds", "due_ns", "queues")
 
     def __init__(self) -> None:
-        self._by_second: dict[int, deque[Kept]] = {}
+        self.queues: dict[int, deque[Kept]] = {}
         self._seconds: list[int] = []
+        self.due_ns = INT_MAX
 
-    def add(self, kept: Kept, valid_until_ns: int) -> None:
-        """Queue a kept id under its second."""
-        second = valid_until_ns // _SECOND_NS
-        queue = self._by_second.get(second)
+    def open(self, second: int) -> deque[Kept]:
+        """Return the queue of a second, made when it is first needed."""
+        queue = self.queues.get(second)
         if queue is None:
-            queue = self._by_second[second] = deque()
+            queue = self.queues[second] = deque()
             heappush(self._seconds, second)
-        queue.append(kept)
+            self.due_ns = (self._seconds[0] + 1) * SECOND_NS
+        return queue
 
     def pop_due(self, now_ns: int) -> Kept | None:
         """Take out and return the first kept id whose second is over, if any."""
-        if not self._seconds or self._seconds[0] >= now_ns // _SECOND_NS:
+        if now_ns < self.due_ns:
             return None
         second = self._seconds[0]
-        queue = self._by_second[second]
+        queue = self.queues[second]
         kept = queue.popleft()
         if not queue:
-            del self._by_second[second]
+            del self.queues[second]
             heappop(self._seconds)
-        kept.queued = False
+            self.due_ns = (self._seconds[0] + 1) * SECOND_NS if self._seconds else INT_MAX
         return kept
 
     def in_order(self) -> Iterator[Kept]:
         """Yield every queued id, oldest second first."""
-        for second in sorted(self._by_second):
-            yield from self._by_second[second]
+        for second in sorted(self.queues):
+            yield from self.queues[second]

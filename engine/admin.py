@@ -32,7 +32,7 @@ from .book import Market
 from .state import Refusal, State
 from .trading import Done
 
-_NOTHING = Done(0, 0, 0)
+_NOTHING: Done = (0, 0, 0)
 
 
 class Admin:
@@ -75,8 +75,8 @@ class Admin:
         if rest or not unit:
             raise Refusal(
                 Code.INVALID_MARKET,
-                f"expected tick size times lot size as a whole number of {command.quote} atoms, was {unit} and"
-                f" a fraction",
+                f"expected tick size times lot size as a whole number of {command.quote} atoms, was {unit}"
+                f" and a fraction",
             )
         largest = command.price_ticks_max * command.qty_lots_max * unit
         if max(largest, command.qty_lots_max * command.lot_atoms) > INT_MAX:

@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 
 
 class Order:
-    """An order with something left; while it rests it is linked into a level and its owner's chain."""
+    """An order with something left; while it rests it is linked into a level and its owner's chain.
+
+    The links (``level``, ``before``, ``after``, ``own_before``, ``own_after``) are set when it comes to rest:
+    most of the cost of an order that never rests would be setting them to nothing.
+    """
 
     __slots__ = (
         "accepted_ns",
@@ -40,6 +44,12 @@ class Order:
         "qty_lots",
         "side",
     )
+
+    level: "Level"
+    before: "Order | None"
+    after: "Order | None"
+    own_before: "Order | None"
+    own_after: "Order | None"
 
     def __init__(
         self,
@@ -63,11 +73,6 @@ class Order:
         self.qty_lots = qty_lots
         self.left_lots = qty_lots
         self.accepted_ns = accepted_ns
-        self.level: Level | None = None
-        self.before: Order | None = None
-        self.after: Order | None = None
-        self.own_before: Order | None = None
-        self.own_after: Order | None = None
 
     @property
     def filled_lots(self) -> int:
@@ -131,11 +136,12 @@ class Half:
             if best is None or key < best.price_ticks * self.sign:
                 self.best = level
         last = level.last
+        order.before = last
+        order.after = None
         if last is None:
             level.first = order
         else:
             last.after = order
-            order.before = last
         level.last = order
         level.count += 1
         level.lots += order.left_lots
@@ -148,7 +154,6 @@ class Half:
         O(1), O(log levels) when the level goes with it.
         """
         level = order.level
-        assert level is not None, "only a resting order can be removed"
         before, after = order.before, order.after
         if before is None:
             level.first = after
@@ -158,7 +163,6 @@ class Half:
             level.last = before
         else:
             after.before = before
-        order.before = order.after = order.level = None
         level.count -= 1
         level.lots -= order.left_lots
         if level.count == 0:

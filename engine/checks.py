@@ -37,8 +37,12 @@ def check_state(state: State) -> None:
     for account in state.accounts.values():
         _check_account(state, account)
     queued = list(state.due_ids.in_order())
-    assert all(kept.queued and kept.account.ids[kept.command[0]] is kept for kept in queued)
-    assert len(queued) == sum(kept.queued for a in state.accounts.values() for kept in a.ids.values())
+    assert all(kept.account.ids[kept.command[0]] is kept for kept in queued)
+    accounts = state.accounts.values()
+    assert len(queued) == sum(len(a.ids) - len(a.lingering) for a in accounts), "each id is queued or lingers"
+    for account in accounts:
+        for command_id in account.lingering:
+            assert account.ids[command_id].order_id in state.orders, "a lingering id's order is open"
     assert len(state.links) <= state.limits.links_max
 
 

@@ -33,7 +33,7 @@ from bus.errors import Code, FormError
 from bus.events import Answer, CommandRejected, CommandRepeated, EngineStarted, Event, LinkOpened
 
 from . import checks
-from .accounts import Account, Kept
+from .accounts import SECOND_NS, Account, Kept
 from .admin import Admin
 from .mass import MassCancels
 from .state import RULES_VERSION, Limits, Refusal, State
@@ -61,24 +61,22 @@ class Exchange:
         trading = Trading(self.state)
         admin = Admin(self.state)
         self._mass = mass = MassCancels(self.state, trading)
-        self._handlers: dict[type[c.Command], Handler] = {
-            c.PlaceOrder: trading.place,
-            c.CancelOrder: trading.cancel,
-            c.ReduceOrder: trading.reduce,
-            c.ReplaceOrder: trading.replace,
-            c.CancelAll: mass.cancel_all,
-        }
-        self._admin_handlers: dict[type[c.Command], Handler] = {
-            c.CreateAsset: admin.create_asset,
-            c.CreateMarket: admin.create_market,
-            c.CreateAccount: admin.create_account,
-            c.CreateKey: admin.create_key,
-            c.RevokeKey: admin.revoke_key,
-            c.Deposit: admin.deposit,
-            c.Withdraw: admin.withdraw,
-            c.SetMarketState: admin.set_market_state,
-            c.SetAccountState: mass.set_account_state,
-            c.CancelMarket: mass.cancel_market,
+        self._handlers: dict[type[c.Command], tuple[Handler, bool]] = {
+            c.PlaceOrder: (trading.place, False),
+            c.CancelOrder: (trading.cancel, False),
+            c.ReduceOrder: (trading.reduce, False),
+            c.ReplaceOrder: (trading.replace, False),
+            c.CancelAll: (mass.cancel_all, False),
+            c.CreateAsset: (admin.create_asset, True),
+            c.CreateMarket: (admin.create_market, True),
+            c.CreateAccount: (admin.create_account, True),
+            c.CreateKey: (admin.create_key, True),
+            c.RevokeKey: (admin.revoke_key, True),
+            c.Deposit: (admin.deposit, True),
+            c.Withdraw: (admin.withdraw, True),
+            c.SetMarketState: (admin.set_market_state, True),
+            c.SetAccountState: (mass.set_account_state, True),
+            c.CancelMarket: (mass.cancel_market, True),
         }
         self._listeners: list[EventHandler] = []
 
@@ -115,13 +113,11 @@ class Exchange:
         state.now_ns = now_ns
         events: list[Event] = []
         state.events = events
-        handler = self._handlers.get(type(command))
-        if handler is not None:
-            self._execute_with_id(state, handler, cast(c.OutsideCommand, command), None)
-        elif (handler := self._admin_handlers.get(type(command))) is not None:
-            self._execute_with_id(state, handler, cast(c.OutsideCommand, command), c.OPERATOR)
-        else:
+        entry = self._handlers.get(type(command))
+        if entry is None:
             self._execute_internal(command)
+        else:
+            self._execute_with_id(state, entry[0], entry[1], cast(c.OutsideCommand, command), now_ns)
         state.next_seq += len(events)
         if self._listeners:
             self._notify(events)
@@ -187,52 +183,74 @@ class Exchange:
         checks.check_state(self.state)
 
     def _execute_with_id(
-        self, state: State, handler: Handler, command: c.OutsideCommand, only_account: str | None
+        self, state: State, handler: Handler, admin: bool, command: c.OutsideCommand, now_ns: int
     ) -> None:
-        now_ns = state.now_ns
-        for _ in range(_DUE_PER_COMMAND_MAX):
-            due = state.due_ids.pop_due(now_ns)
-            if due is None:
-                break
-            _forget_due(state, due)
-        command_id, name, valid_until_ns = command[:3]
-        if now_ns > valid_until_ns:
-            self._reject(
-                command, Code.EXPIRED, f"expected a command valid at {now_ns} ns, was {valid_until_ns}"
-            )
+        due_ids = state.due_ids
+        if now_ns >= due_ids.due_ns:
+            self._forget_due(now_ns)
+        valid_until_ns = command[2]
+        account = state.accounts.get(command[1])
+        if (
+            account is None
+            or now_ns > valid_until_ns
+            or valid_until_ns - now_ns > state.limits.command_validity_ns_max
+            or (admin and account.name != c.OPERATOR)
+        ):
+            self._refuse_entry(command)
             return
-        if valid_until_ns - now_ns > state.limits.command_validity_ns_max:
-            self._reject(
-                command,
-                Code.VALIDITY_TOO_LONG,
-                f"expected valid_until_ns at most {state.limits.command_validity_ns_max} ns ahead,"
-                f" was {valid_until_ns - now_ns}",
-            )
-            return
-        account = state.accounts.get(name)
-        if account is None:
-            self._reject(command, Code.UNKNOWN_ACCOUNT, f"expected an account that exists, was {name}")
-            return
-        if only_account is not None and name != only_account:
-            self._reject(command, Code.NOT_AUTHORIZED, f"expected the account {only_account}, was {name}")
-            return
-        kept = account.ids.get(command_id)
+        ids = account.ids
+        command_id = command[0]
+        kept = ids.get(command_id)
         if kept is not None:
             self._repeat(kept, command)
             return
-        if len(account.ids) >= state.limits.ids_per_account_max:
+        if len(ids) >= state.limits.ids_per_account_max:
             ids_max = state.limits.ids_per_account_max
             self._reject(command, Code.TOO_MANY_IDS, f"expected fewer than {ids_max} ids kept, was {ids_max}")
             return
         seq = state.next_seq
         try:
             order_id, filled, left = handler(account, command)
-            kept = Kept(account, command, 0, seq, order_id, filled, left, "")
+            kept = tuple.__new__(Kept, (account, command, 0, seq, order_id, filled, left, ""))
         except Refusal as refusal:
             self._reject(command, refusal.code, refusal.detail)
             kept = Kept(account, command, int(refusal.code), seq, 0, 0, 0, refusal.detail)
-        account.ids[command_id] = kept
-        state.due_ids.add(kept, valid_until_ns)
+        ids[command_id] = kept
+        second = valid_until_ns // SECOND_NS
+        queue = due_ids.queues.get(second)
+        if queue is None:
+            queue = due_ids.open(second)
+        queue.append(kept)
+
+    def _forget_due(self, now_ns: int) -> None:
+        """Take a few ids whose second is over out of the queue; forget those whose order is not open."""
+        state = self.state
+        for _ in range(_DUE_PER_COMMAND_MAX):
+            due = state.due_ids.pop_due(now_ns)
+            if due is None:
+                return
+            command_id = due.command[0]
+            if type(due.command) is c.PlaceOrder and due.order_id in state.orders:
+                due.account.lingering[command_id] = None
+            else:
+                del due.account.ids[command_id]
+
+    def _refuse_entry(self, command: c.OutsideCommand) -> None:
+        """Refuse a command for what stands in its first three fields."""
+        state, name, valid_until_ns = self.state, command[1], command[2]
+        ahead_ns, ahead_ns_max = valid_until_ns - state.now_ns, state.limits.command_validity_ns_max
+        if ahead_ns < 0:
+            code, detail = Code.EXPIRED, f"expected validity at {state.now_ns} ns, was {valid_until_ns}"
+        elif ahead_ns > ahead_ns_max:
+            code, detail = (
+                Code.VALIDITY_TOO_LONG,
+                f"expected valid_until_ns at most {ahead_ns_max} ns ahead, was {ahead_ns}",
+            )
+        elif name not in state.accounts:
+            code, detail = Code.UNKNOWN_ACCOUNT, f"expected an account that exists, was {name}"
+        else:
+            code, detail = Code.NOT_AUTHORIZED, f"expected the account {c.OPERATOR}, was {name}"
+        self._reject(command, code, detail)
 
     def _repeat(self, kept: Kept, command: c.OutsideCommand) -> None:
         if type(kept.command) is not type(command) or kept.command != command:
@@ -297,13 +315,6 @@ class Exchange:
 _NO_LINK = (0, 0)
 _INTERNAL = frozenset({c.OpenLink, c.StartEngine, c.Continue})
 _OPEN_LINK = (c.COMMAND_NUMBERS[c.OpenLink],)
-
-
-def _forget_due(state: State, due: Kept) -> None:
-    """Forget an id whose second is over, unless its order is open."""
-    if due.order_id and due.order_id in state.orders and type(due.command) is c.PlaceOrder:
-        return
-    del due.account.ids[due.command[0]]
 
 
 def holdings(state: State) -> Mapping[str, tuple[int, int, int]]:

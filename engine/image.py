@@ -13,7 +13,7 @@ from bus.codec import decode_command, decode_event, encode_command, encode_event
 from bus.errors import Code, FormError, JournalError
 from bus.events import KeyCreated, MarketCreated
 
-from .accounts import Account, Balance, Chain, Kept
+from .accounts import SECOND_NS, Account, Balance, Chain, Kept
 from .book import Market, Order
 from .state import Job, Limits, State
 
@@ -38,8 +38,8 @@ def dump(state: State) -> Iterator[bytes]:
             yield from _rows("order", map(_order_row, half.orders()))
     queued = state.due_ids.in_order()
     yield from _rows("queued", map(_kept_row, queued))
-    unqueued = (kept for a in state.accounts.values() for kept in a.ids.values() if not kept.queued)
-    yield from _rows("kept", map(_kept_row, unqueued))
+    lingering = (a.ids[command_id] for a in state.accounts.values() for command_id in a.lingering)
+    yield from _rows("lingering", map(_kept_row, lingering))
     yield pack(("end", ()))
 
 
@@ -169,11 +169,12 @@ def _answer(answer: list[Any]) -> tuple[int, int, int, int, int, str]:
 
 def _restore_queued(state: State, row: tuple[Any, ...]) -> None:
     kept = _restore_kept(state, row)
-    state.due_ids.add(kept, kept.command[2])
+    state.due_ids.open(kept.command[2] // SECOND_NS).append(kept)
 
 
-def _restore_unqueued(state: State, row: tuple[Any, ...]) -> None:
-    _restore_kept(state, row).queued = False
+def _restore_lingering(state: State, row: tuple[Any, ...]) -> None:
+    kept = _restore_kept(state, row)
+    kept.account.lingering[kept.command[0]] = None
 
 
 def _job_row(job: Job) -> tuple[Any, ...]:
@@ -200,5 +201,5 @@ _RESTORERS: dict[str, Callable[[State, tuple[Any, ...]], None]] = {
     "account": _restore_account,
     "job": _restore_job,
     "queued": _restore_queued,
-    "kept": _restore_unqueued,
+    "lingering": _restore_lingering,
 }

@@ -13,7 +13,7 @@ from .book import Market, Order
 from .state import Job, Refusal, State
 from .trading import Done, Trading
 
-_NOTHING = Done(0, 0, 0)
+_NOTHING: Done = (0, 0, 0)
 
 
 class MassCancels:

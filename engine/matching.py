@@ -166,14 +166,13 @@ class Matching:
         maker_account.seq += 1
         maker_seq = maker_account.seq
         taker_account.seq += 1
-        state.events.append(
-            TradeExecuted(
-                market.name, market.last_trade_id, price, lots, taker.side,
-                maker_account.name, maker_seq, maker.order_id, maker.left_lots, maker_fee,
-                taker_account.name, taker_account.seq, taker.order_id, taker_left_lots, taker_fee,
-                refund_atoms, market.market_seq, level_lots,
-            )
+        trade = (
+            market.name, market.last_trade_id, price, lots, taker.side,
+            maker_account.name, maker_seq, maker.order_id, maker.left_lots, maker_fee,
+            taker_account.name, taker_account.seq, taker.order_id, taker_left_lots, taker_fee,
+            refund_atoms, market.market_seq, level_lots,
         )  # fmt: skip
+        state.events.append(tuple.__new__(TradeExecuted, trade))
 
 
 def _pay(balance: Balance, amount: int) -> None:

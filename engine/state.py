@@ -121,6 +121,6 @@ class State:
         account = order.account
         del self.orders[order.order_id]
         account.open_orders -= 1
-        kept = account.ids.get(order.client_order_id)
-        if kept is not None and not kept.queued:
+        if account.lingering and order.client_order_id in account.lingering:
+            del account.lingering[order.client_order_id]
             del account.ids[order.client_order_id]

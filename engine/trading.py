@@ -5,8 +5,6 @@ order never rests; a book never stays crossed; funds move between available and 
 The rules are those of ``docs/concepts/trading.md``, in its order.
 """
 
-from typing import NamedTuple
-
 from bus.commands import (
     INT_MAX,
     AccountState,
@@ -42,12 +40,11 @@ _OPEN = int(MarketState.OPEN)
 _ACTIVE = int(AccountState.ACTIVE)
 
 
-class Done(NamedTuple):
-    """What a command that was carried out answers."""
+Done = tuple[int, int, int]
+"""What a command that was carried out answers: order_id, filled_lots, left_lots."""
 
-    order_id: int
-    filled_lots: int
-    left_lots: int
+_new = tuple.__new__
+"""Makes an event from all its fields at half the cost of its own constructor."""
 
 
 class Trading:
@@ -94,7 +91,8 @@ class Trading:
         )
         if post_only and crosses:
             _refuse_crossing(opposite.price_ticks if opposite else 0, price)
-        balance = account.balance(market.quote if buy else market.base)
+        asset = market.quote if buy else market.base
+        balance = account.balances.get(asset) or account.balance(asset)
         if not buy:
             held = qty * market.lot_atoms
         elif not is_market:
@@ -102,7 +100,7 @@ class Trading:
         else:
             held = budget or self._matching.cost_of_buy(market, qty)
         if balance.available < held:
-            _refuse_funds(market.quote if buy else market.base, held, balance.available)
+            _refuse_funds(asset, held, balance.available)
         balance.available -= held
         balance.held += held
         order_id = state.next_seq
@@ -113,13 +111,13 @@ class Trading:
         if not crosses and tif == _GTC:
             level_lots = self._rest(order, market, account)
             market.market_seq = market_seq = market.market_seq + 1
-        accepted = OrderAccepted(
+        accepted = (
             account.name, seq, market.name, order_id, client_order_id, side, order_type, tif, post_only,
             price, qty, budget, held, market_seq, level_lots,
         )  # fmt: skip
-        state.events.append(accepted)
+        state.events.append(_new(OrderAccepted, accepted))
         if market_seq:
-            return Done(order_id, 0, qty)
+            return (order_id, 0, qty)
         return self._match_new(order, command, balance, held)
 
     def _match_new(self, order: Order, command: PlaceOrder, balance: Balance, held: int) -> Done:
@@ -129,7 +127,7 @@ class Trading:
         limit = command.price_ticks if not is_market else (INT_MAX if order.side == _BUY else 0)
         if command.time_in_force == _FOK and not self._matching.can_fill(market, order.side, limit, qty):
             self._cancel_rest(order, CancelReason.FOK, held)
-            return Done(order.order_id, 0, 0)
+            return (order.order_id, 0, 0)
         if budget:
             outcome = self._matching.spend(order, budget)
             filled, left = outcome.filled_lots, 0
@@ -144,13 +142,13 @@ class Trading:
         else:
             reason = CancelReason.IOC
         if left == 0 and held_left == 0:
-            return Done(order.order_id, filled, 0)
+            return (order.order_id, filled, 0)
         if left and command.time_in_force == _GTC and outcome.stop is not Stop.FILLS:
             self._rested_event(order, self._rest(order, market, order.account))
-            return Done(order.order_id, filled, left)
+            return (order.order_id, filled, left)
         order.qty_lots = filled + left
         self._cancel_rest(order, reason, held_left)
-        return Done(order.order_id, filled, 0)
+        return (order.order_id, filled, 0)
 
     def cancel(self, account: Account, command: CancelOrder) -> Done:
         """Carry out a CancelOrder; O(1), O(log levels) when a level goes."""
@@ -158,7 +156,7 @@ class Trading:
         order = self._find(account, market, command.order_id, command.client_order_id)
         filled = order.qty_lots - order.left_lots
         self.cancel_resting(order, CancelReason.REQUESTED)
-        return Done(order.order_id, filled, 0)
+        return (order.order_id, filled, 0)
 
     def reduce(self, account: Account, command: ReduceOrder) -> Done:
         """Carry out a ReduceOrder; O(1), O(log levels) when a level goes."""
@@ -173,10 +171,9 @@ class Trading:
         filled = order.filled_lots
         if command.qty_lots <= filled:
             self.cancel_resting(order, CancelReason.REDUCED_TO_FILLED)
-            return Done(order.order_id, filled, 0)
+            return (order.order_id, filled, 0)
         held = order.held_atoms
         level = order.level
-        assert level is not None
         level.lots -= order.qty_lots - command.qty_lots
         order.left_lots -= order.qty_lots - command.qty_lots
         order.qty_lots = command.qty_lots
@@ -192,7 +189,7 @@ class Trading:
                 order.qty_lots, order.left_lots, released, market.market_seq, level.lots,
             )
         )  # fmt: skip
-        return Done(order.order_id, filled, order.left_lots)
+        return (order.order_id, filled, order.left_lots)
 
     def replace(self, account: Account, command: ReplaceOrder) -> Done:
         """Carry out a ReplaceOrder; O(log levels) plus one step a trade."""
@@ -206,7 +203,7 @@ class Trading:
             _refuse_qty(market, qty)
         if qty <= filled:
             self.cancel_resting(order, CancelReason.REDUCED_TO_FILLED)
-            return Done(order.order_id, filled, 0)
+            return (order.order_id, filled, 0)
         buy = order.side == _BUY
         best = (market.asks if buy else market.bids).best
         if order.post_only and best and (best.price_ticks <= price if buy else best.price_ticks >= price):
@@ -227,14 +224,14 @@ class Trading:
             account.chains[market.name].remove(order)
             self._state.forget_order(order)
             self._cancel_rest(order, CancelReason.FILLS_LIMIT, wanted - outcome.held_used_atoms)
-            return Done(order.order_id, filled, 0)
+            return (order.order_id, filled, 0)
         if left:
             level_lots = market.half(order.side).add(order)
             self._rested_event(order, level_lots)
         else:
             account.chains[market.name].remove(order)
             self._state.forget_order(order)
-        return Done(order.order_id, filled, left)
+        return (order.order_id, filled, left)
 
     def _move(self, order: Order, price: int, qty: int, held_change: int) -> None:
         """Take an order off its level and give it its new price and total."""
@@ -269,13 +266,12 @@ class Trading:
         self._state.forget_order(order)
         account.seq += 1
         market.market_seq += 1
-        self._state.events.append(
-            OrderCancelled(
-                account.name, account.seq, market.name, order.order_id, order.client_order_id, order.side,
-                order.price_ticks, left, reason, released, market.market_seq, level_lots,
-                order.qty_lots - left,
-            )
+        cancelled = (
+            account.name, account.seq, market.name, order.order_id, order.client_order_id, order.side,
+            order.price_ticks, left, reason, released, market.market_seq, level_lots,
+            order.qty_lots - left,
         )  # fmt: skip
+        self._state.events.append(_new(OrderCancelled, cancelled))
 
     def _cancel_rest(self, order: Order, reason: int, released: int) -> None:
         """Cancel what is left of an order that is not on the book."""
