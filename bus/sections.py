@@ -204,6 +204,10 @@ class Gateway(Section):
     """Log-ons under way at a time."""
     private_ring_events_max: Count = 4_096
     """Private events kept an account, for resuming."""
+    private_accounts_max: Count = 256
+    """Accounts whose private events are kept: those that somebody followed; beyond it `BUSY`."""
+    client_messages_max: Count = 4_000
+    """Messages held for one client that does not read; when a reply does not fit, its session ends."""
     query_in_flight_max: Count = 1_024
     """Queries passed to the engine and not yet answered."""
     scram_iterations: Annotated[int, Field(ge=4_096, le=10_000_000)] = 4_096
