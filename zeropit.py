@@ -25,6 +25,7 @@ COMPONENTS = {
 COMMANDS = {
     "up": "bus.fleet:up",
     "status": "bus.fleet:status",
+    "journal": "engine.cli:journal",
 }
 """Other commands: the module and the click command in it."""
 

@@ -219,7 +219,7 @@ def open_segments(disk: Disk, folder: str, *, venue_id: bytes | None, engine: st
             segments.append(segment)
             header = segments[0].header
             check_owner(segment, venue_id or header.venue_id, engine or header.engine)
-            _check_follows(segment, previous)
+            check_follows(segment, previous)
             previous = first_seq
     except BaseException:
         for segment in segments:
@@ -247,7 +247,8 @@ def check_owner(segment: Segment, venue_id: bytes, engine: str) -> None:
         )
 
 
-def _check_follows(segment: Segment, previous: int) -> None:
+def check_follows(segment: Segment, previous: int) -> None:
+    """Raise unless the segment says that the one before it begins with ``previous`` (0: none)."""
     header = segment.header
     if header.previous_first_seq == previous and (previous or header.first_seq == 1):
         return
