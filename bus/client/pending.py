@@ -1,0 +1,105 @@
+"""One request under way, and what became of it.
+
+Invariant: a pending request is resolved exactly once: with an answer, with a definite refusal, or with an
+outcome that is named unknown; it never changes afterwards.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from ..errors import Code, SessionError, ZeropitError, error_for
+
+WAITING = -1
+"""The `Pending.code` of a request that is not resolved yet."""
+
+
+class CommandAnswer(NamedTuple):
+    """What became of a command; ``repeated``: it had been executed before, this is the answer it had then."""
+
+    code: int
+    seq: int
+    order_id: int
+    filled_lots: int
+    left_lots: int
+    detail: str
+    repeated: bool
+
+
+class Pending:
+    """A request that was handed to the client and is answered later.
+
+    Attributes
+    ----------
+    number
+        Its place in the order in which requests were handed over; resends keep it.
+    op, args
+        What goes on the wire.
+    callback
+        Called with this object once it is resolved, inside `pump` or a waiting call; or None.
+    code, detail, result
+        -1 until resolved; then the result code, its explanation, and the raw result.
+    under_way
+        Whether a copy was sent that has no reply yet.
+    doubtful
+        Whether a copy was sent whose outcome is unknown, so that it may have been executed.
+    """
+
+    __slots__ = ("args", "callback", "code", "detail", "doubtful", "number", "op", "result", "under_way")
+
+    def __init__(
+        self,
+        number: int,
+        op: int,
+        args: tuple[Any, ...],
+        callback: "Callable[[Pending], object] | None" = None,
+    ) -> None:
+        self.number = number
+        self.op = op
+        self.args = args
+        self.callback = callback
+        self.code = WAITING
+        self.detail = ""
+        self.result: Any = None
+        self.under_way = False
+        self.doubtful = False
+
+    @property
+    def done(self) -> bool:
+        """Whether it is resolved."""
+        return self.code != WAITING
+
+    @property
+    def id(self) -> str:
+        """The command's id (``client_order_id`` or ``command_id``); "" for other requests."""
+        return str(self.args[0][1]) if self.args and type(self.args[0]) is tuple else ""
+
+    @property
+    def answer(self) -> CommandAnswer:
+        """The answer to a command; of a refusal that never reached the engine only code and detail."""
+        if type(self.result) is tuple and len(self.result) >= 7:
+            return CommandAnswer(*self.result[:7])
+        return CommandAnswer(self.code, 0, 0, 0, 0, self.detail, False)
+
+    @property
+    def error(self) -> ZeropitError | None:
+        """The typed error when it was refused or its outcome is unknown, else None."""
+        return error_for(self.code, self.detail) if self.code > 0 else None
+
+    def value(self) -> Any:
+        """Return the raw result.
+
+        Raises
+        ------
+        ZeropitError
+            The typed error of a refusal; OutcomeUnknown when nobody can say; SessionError NOT_READY while
+            it is not resolved.
+        """
+        if self.code == 0:
+            return self.result
+        if self.code == WAITING:
+            raise SessionError(Code.NOT_READY, "expected a request that was answered, was one under way")
+        raise error_for(self.code, self.detail)
+
+    def __repr__(self) -> str:
+        state = "waiting" if self.code == WAITING else f"code {self.code} {self.detail}".strip()
+        return f"<Pending {self.number} op {self.op} {self.args!r:.60}: {state}>"
