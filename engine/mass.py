@@ -1,6 +1,6 @@
 """Mass cancels: work that may be too much for one transaction goes on in `Continue` commands.
 
-Invariant: a transaction stays below ``events_per_transaction_max`` events; between two steps the account
+Invariant: a transaction has at most ``events_per_transaction_max`` events; between two steps the account
 (or market) is marked busy, so that nothing can be added to what is being cancelled.
 """
 
@@ -75,17 +75,16 @@ class MassCancels:
         """Cancel orders up to the transaction's bound; return whether none is left."""
         events = self._state.events
         events_max = self._state.limits.events_per_transaction_max - 1
-        while len(events) < events_max:
-            order = _next_order(job)
-            if order is None:
-                _mark_busy(job, False)
-                market = job.market.name if job.market is not None else ""
-                account_name = job.account.name if job.account is not None else ""
-                events.append(MassCancelDone(account_name, job.command_id, market, job.orders))
-                return True
+        while (order := _next_order(job)) is not None:
+            if len(events) >= events_max:
+                return False
             self._trading.cancel_resting(order, job.reason)
             job.orders += 1
-        return False
+        _mark_busy(job, False)
+        market = job.market.name if job.market is not None else ""
+        account_name = job.account.name if job.account is not None else ""
+        events.append(MassCancelDone(account_name, job.command_id, market, job.orders))
+        return True
 
 
 def _next_order(job: Job) -> Order | None:
