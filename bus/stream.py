@@ -45,7 +45,8 @@ if TYPE_CHECKING:
     from .sections import Stream as StreamSettings
     from .service import Host
 
-FRAMES_PER_POLL_MAX = 256
+RECEIVED_PER_POLL_MAX = 256
+FRAMES_PER_POLL_MAX = 512
 CHUNK_BYTES_MAX = 1024 * 1024
 BAD_ANSWERS_MAX = 10
 MS_NS = 1_000_000
@@ -231,7 +232,7 @@ class Stream:
         return applied
 
     def _receive_live(self, now_ns: int) -> None:
-        for _ in range(FRAMES_PER_POLL_MAX):
+        for _ in range(RECEIVED_PER_POLL_MAX):
             try:
                 data = self._live.recv(zmq.NOBLOCK)
             except zmq.Again:
@@ -321,25 +322,12 @@ class Stream:
         """Return a whole frame, or None (counted) for anything else."""
         try:
             frame = decode_events_frame(data)
-        except FormError:
-            self.malformed += 1
-            return None
-        seq = frame.head.first_seq
-        for transaction in frame.transactions:
-            if (
-                type(transaction) is not tuple
-                or len(transaction) < 5
-                or transaction[0] != seq
-                or type(transaction[4]) is not tuple
-                or not transaction[4]
-            ):
-                self.malformed += 1
-                return None
-            seq += len(transaction[4])
-        if seq != frame.head.last_seq + 1:
-            self.malformed += 1
-            return None
-        return frame
+            if _is_whole(frame):
+                return frame
+        except (FormError, TypeError, LookupError):
+            pass
+        self.malformed += 1
+        return None
 
     def _check_source(self, venue_id: bytes, engine: str) -> None:
         """Take the first venue and engine as ours, refuse any other."""
@@ -369,6 +357,17 @@ class Stream:
         meters.counter(
             "stream_malformed_frames_total", "Messages that were no frame.", lambda: self.malformed
         )
+
+
+def _is_whole(frame: EventsFrame) -> bool:
+    """Whether the transactions hold exactly the seqs that the head names; every event passes here."""
+    seq = frame.head.first_seq
+    for transaction in frame.transactions:
+        events = transaction[4]
+        if transaction[0] != seq or type(events) is not tuple or not events:
+            return False
+        seq += len(events)
+    return seq == frame.head.last_seq + 1
 
 
 def _holds(head: Head, seq: int) -> bool:
