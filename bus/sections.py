@@ -22,6 +22,8 @@ Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Port = Annotated[int, Field(ge=0, le=65_535)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,31}$")]
 
+CandleInterval = Literal["1s", "5s", "15s", "1m", "5m", "15m", "30m", "1h", "4h", "1d", "1w", "1M"]
+
 
 def _endpoint(value: str) -> str:
     """Return the endpoint, or raise what pydantic reports."""
@@ -242,16 +244,32 @@ class Feed(Section):
     """Levels a side in a depth snapshot."""
     trades_ring_max: Count = 10_000
     """Trades kept a market for snapshots and late joiners."""
-    candle_intervals: tuple[str, ...] = ("1s", "1m", "5m", "15m", "1h", "4h", "1d", "1w", "1M")
+    candle_intervals: tuple[CandleInterval, ...] = (
+        "1s", "5s", "15s", "1m", "5m", "15m", "30m", "1h", "4h", "1d", "1w", "1M",
+    )  # fmt: skip
     """Candles that are built and published."""
     candles_kept_max: Count = 1_500
-    """Candles kept a market and interval."""
+    """Candles with trades kept a market and interval."""
     heartbeat_ms: Milliseconds = 500
-    """Every topic's next number is announced this often."""
-    flush_ms: Milliseconds = 50
-    """Depth diffs, tickers and candles are published at most this often a market."""
+    """A topic that was silent for so long announces its next number."""
+    flush_ms: Milliseconds = 20
+    """A busy market publishes depth and best prices at most this often, a quiet one at once."""
+    window_ms: Milliseconds = 100
+    """A market publishes its ticker and candles at most this often."""
+    replay_seqs_max: Count = 1_000_000
+    """A journal of at most so many events is replayed whole at a start; a longer one gives way to images."""
     history_timeout_s: Seconds = 5.0
     """How long a start waits for history; without it the 24 h windows are marked incomplete."""
+    answer_rows_max: Count = 1_500
+    """Rows (trades, candles, markets, tickers) of one answer."""
+    query_bytes_max: Annotated[int, Field(ge=256, le=MIB)] = 4_096
+    """Size of one question; the socket drops a peer that sends more."""
+    queries_per_turn_max: Count = 16
+    """Questions answered before the stream is looked at again."""
+    answers_queued_max: Count = 64
+    """Answers that wait for one slow peer; beyond it they are dropped and asked for again."""
+    prefixes_max: Count = 10_000
+    """Different subscriptions that are looked at to publish only what is wanted; with more, all is."""
     stream_hwm: Count = 50_000
     """Messages that the feed's PUB holds for one slow subscriber before it drops them."""
 
