@@ -10,12 +10,26 @@ from bus.errors import Code, JournalError
 from engine.disk import Disk, LockHeldError, OsDisk
 from engine.journal import Journal
 from engine.journal_reader import JournalReader
+from engine.journal_report import verify
 from engine.segments import Position
 from engine.snapshots import SnapshotHead, newest_valid, write_snapshot
 from tests.engine.journals import VENUE, append, as_batch
 from tests.poll import until
 
 DISK: Disk = OsDisk()
+RECORDS = 3000
+WRITER = """
+import sys
+from engine.disk import OsDisk
+from engine.journal import Journal
+journal = Journal.open(OsDisk(), sys.argv[1], engine="engine", new_venue_id=bytes(16), sync="none",
+                       segment_bytes=256 * 1024)
+for seq in range(1, int(sys.argv[2]) + 1):
+    payload = b"%d " % seq * (seq % 700)
+    journal.append(payload, payload, first_seq=seq, last_seq=seq, now_ns=seq, rules_version=1)
+    journal.prepare_step(idle=False)
+journal.close()
+"""
 HOLDER = """
 import sys
 from engine.disk import OsDisk
@@ -92,6 +106,27 @@ def test_the_lock_of_another_process_is_respected_and_dies_with_it(tmp_path: Pat
         child.kill()
     until(lambda: _lockable(path), what="the dead process's lock to be free")
     open_at(tmp_path).close()
+
+
+def test_another_process_is_followed_while_it_writes(tmp_path: Path) -> None:
+    reader = JournalReader(DISK, str(tmp_path), segments_open_max=2)
+    seen = 0
+
+    def caught_up() -> bool:
+        nonlocal seen
+        for record in reader.read_from(seen + 1, 64 * 1024):
+            seen += 1
+            assert (record.first_seq, record.last_seq, record.now_ns) == (seen, seen, seen)
+            assert bytes(record.events) == bytes(record.commands) == b"%d " % seen * (seen % 700)
+        return seen == RECORDS
+
+    with subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path), str(RECORDS)]) as child:
+        until(caught_up, timeout_s=60)
+        assert child.wait(timeout=60) == 0
+    assert len(list(tmp_path.glob("*.journal"))) > 5
+    report = verify(DISK, str(tmp_path))
+    assert (report.problems, report.records, report.tail) == ([], RECORDS, None)
+    reader.close()
 
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
