@@ -68,8 +68,8 @@ def restore(chunks: Iterable[bytes]) -> State:
                     restore_row(state, row)
     except (FormError, KeyError, ValueError, TypeError, IndexError, AssertionError) as error:
         raise _invalid(f"chunks of version {IMAGE_VERSION}", repr(error)) from error
-    if not ended:
-        raise _invalid("an end mark", "none")
+    if not ended or not state.now_ns:
+        raise _invalid("a head and an end mark", "incomplete")
     for order in sorted(chained, key=lambda order: order.order_id):
         order.account.chains[order.market.name].add(order)
     return state
