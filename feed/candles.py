@@ -23,23 +23,19 @@ class Series:
         The interval under way; 0 before the first trade.
     changed
         Whether `take_changes` has something.
+    begins_seq
+        Trades up to this seq are in it already (history).
     """
 
     __slots__ = (
-        "_bar",
-        "_close",
-        "_kept",
-        "_kept_max",
-        "_told_ns",
-        "changed",
-        "end_ns",
-        "interval",
+        "_bar", "_close", "_kept", "_kept_max", "_told_ns", "begins_seq", "changed", "end_ns", "interval",
         "start_ns",
-    )
+    )  # fmt: skip
 
     def __init__(self, interval: Interval, kept_max: int) -> None:
         self.interval = interval
         self.start_ns = self.end_ns = 0
+        self.begins_seq = 0
         self.changed = False
         self._kept_max = kept_max
         self._kept: deque[tuple[int, Bar]] = deque(maxlen=kept_max)

@@ -48,7 +48,8 @@ class Market:
     terms, base_decimals, quote_decimals, state
         As created, and `bus.commands.MarketState`.
     state_seq, bars_seq
-        ``state`` and the bars (window and candles) begin behind these seqs.
+        ``state`` begins behind the one; up to the other, window and candles begin each behind a seq of
+        its own.
     told
         Whether ``terms`` and ``state`` were told since they changed.
     """
@@ -80,6 +81,9 @@ class Market:
         unit = terms.unit_atoms
         self.tickers = Tickers(unit, last_ticks, last_trade_id, complete_from_ns)
         self.candles = Candles(bounds.intervals, bounds.candles_kept_max, unit, complete_from_ns)
+        self.tickers.begins_seq = as_of_seq
+        for series in self.candles.series.values():
+            series.begins_seq = as_of_seq
         self._bar: Bar | None = None
         self._bar_ns = 0
 
@@ -97,6 +101,7 @@ class Market:
         """Take in a trade; O(1)."""
         self.trades.add(trade)
         if trade.seq <= self.bars_seq:
+            self._catch_up(trade)
             return
         # Intervals and minutes begin at whole seconds: trades of one second stay together in all of them.
         if self._bar is not None and trade.time_ns // SECOND_NS == self._bar_ns // SECOND_NS:
@@ -105,6 +110,22 @@ class Market:
         self.settle()
         self._bar = Bar.of(trade.price_ticks, trade.qty_lots)
         self._bar_ns = trade.time_ns
+
+    def begin_without_history(self, now_ns: int) -> None:
+        """Begin the candles with the last price there was, if any."""
+        last = self.tickers.last_ticks
+        if last:
+            for series in self.candles.series.values():
+                series.seed([(series.interval.start_of(now_ns), Bar.flat(last))], now_ns)
+
+    def _catch_up(self, trade: Trade) -> None:
+        """Add a trade to what does not have it from history; O(intervals)."""
+        bar = Bar.of(trade.price_ticks, trade.qty_lots)
+        if trade.seq > self.tickers.begins_seq:
+            self.tickers.add(bar, trade.time_ns, trade.trade_id)
+        for series in self.candles.series.values():
+            if trade.seq > series.begins_seq:
+                series.add(bar, trade.time_ns)
 
     def settle(self) -> None:
         """Bring the newest trades into window and candles; O(intervals)."""

@@ -109,13 +109,8 @@ class Teller:
             publisher.fresh.clear()
             self._heard_fresh_ns = clock_ns
 
-    def numbers(self, topic: str) -> int:
-        """Return the last number told of a topic."""
-        kind, _, name = topic.partition(".")
-        if kind == "trade":
-            return self._markets.market(name).trades.told_trade_id
-        if kind == "depth":
-            return self._markets.market(name).depth.told_seq
+    def number(self, topic: str) -> int:
+        """Return the last number told of a topic with numbers of its own."""
         return self._publisher.number(topic)
 
     def _of(self, market: Market) -> Told:

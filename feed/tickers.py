@@ -59,11 +59,13 @@ class Tickers:
     ----------
     changed
         Set when the values change; whoever tells them resets it.
+    begins_seq
+        Trades up to this seq are in it already (history).
     """
 
     __slots__ = (
-        "_buckets", "_high", "_lots", "_low", "_minute", "_notional", "_trades", "_was_complete", "changed",
-        "complete_from_ns", "last_ticks", "last_trade_id", "unit_atoms",
+        "_buckets", "_high", "_lots", "_low", "_minute", "_notional", "_trades", "_was_complete",
+        "begins_seq", "changed", "complete_from_ns", "last_ticks", "last_trade_id", "unit_atoms",
     )  # fmt: skip
 
     def __init__(
@@ -74,6 +76,7 @@ class Tickers:
         self.last_trade_id = last_trade_id
         self.complete_from_ns = complete_from_ns
         self.changed = False
+        self.begins_seq = 0
         self._minute = 0
         self._buckets: deque[tuple[int, Bar]] = deque()
         self._high = Extreme(lambda kept, new: kept > new)
