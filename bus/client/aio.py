@@ -96,13 +96,11 @@ class AsyncClient(Administration):
             self._loop = asyncio.get_running_loop()
         pipeline = self._pipeline
         pending = self.session.request(op, args, callback)
+        if pipeline.is_worth_sending:
+            self._wire.flush(time.monotonic_ns())
         if self._soon is None:
-            if not pipeline.in_flight or len(pipeline.queue) >= pipeline.batch_max:
-                self._wire.flush(time.monotonic_ns())
             # Sending may use up the readiness of the socket's descriptor: look again in any case.
             self._soon = self._loop.call_soon(self._turn)
-        elif len(pipeline.queue) >= pipeline.batch_max:
-            self._wire.flush(time.monotonic_ns())
         return pending
 
     async def room(self) -> None:
@@ -228,7 +226,8 @@ class AsyncClient(Administration):
         if self.session.state is State.ENDED:
             assert self.session.error is not None
             raise self.session.error
-        self._turn_soon()
+        if self._timer is None:
+            self._turn_soon()
         await self._news.wait()
 
     async def _await(self, condition: Callable[[], bool], timeout_s: float) -> bool:

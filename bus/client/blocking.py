@@ -103,7 +103,7 @@ class Client(Administration):
         if pipeline.is_full and not self._in_callback:
             self._await(lambda: not pipeline.is_full, self.timeout_s)
         pending = self.session.request(op, args, callback)
-        if not pipeline.in_flight or len(pipeline.queue) >= pipeline.batch_max:
+        if pipeline.is_worth_sending:
             self._wire.flush(time.monotonic_ns())
         return pending
 

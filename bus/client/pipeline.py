@@ -95,6 +95,12 @@ class Pipeline:
         return len(self.queue) >= self._queue_max
 
     @property
+    def is_worth_sending(self) -> bool:
+        """Whether to send at once: nothing is under way, or a whole message is ready and has room."""
+        batch_max, under_way = self.batch_max, len(self.in_flight)
+        return not under_way or (len(self.queue) >= batch_max and under_way + batch_max <= self.window)
+
+    @property
     def unresolved(self) -> int:
         """Requests that are not resolved."""
         return len(self.queue) + len(self.in_flight) + len(self._refused)
