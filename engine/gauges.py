@@ -42,6 +42,16 @@ class EngineMeters:
             "Events not yet synced.",
             lambda: journal.last_seq - journal.durable_seq,
         )
+        meters.gauge(
+            "journal_segment_stalls",
+            "Segments that had to be made in the loop because none was prepared.",
+            lambda: journal.supply.stalls,
+        )
+        meters.gauge(
+            "journal_supply_failing",
+            "1 while the next segment cannot be prepared (disk full).",
+            lambda: 1 if journal.supply.error else 0,
+        )
         meters.info("journal_sync", "The journal's sync policy.", {"policy": journal.sync_policy})
 
     def batch(self, batch: Batch, began_ns: int, executed_ns: int, committed_ns: int) -> None:

@@ -56,6 +56,7 @@ class EngineService:
             int(settings.image_ttl_s * _SECOND_NS), self._facts,
         )  # fmt: skip
         self._last_published_ns = 0
+        self._supply_error = ""
         self._start_epoch()
         gc.collect()
         gc.freeze()
@@ -121,14 +122,21 @@ class EngineService:
         ready = dict(self._poller.poll(0 if work else min(timeout_ms, self._settings.heartbeat_ms)))
         if work or self._orders in ready or self._control in ready:
             self._run_batch()
-        elif self._journal.prepare_step(idle=True):
-            pass
-        else:
+        elif not self._journal.prepare_step(idle=True):
             self._rest()
+        self._watch_supply()
         if self._query in ready:
             self._answer_queries()
         if time.time_ns() - self._last_published_ns >= self._settings.heartbeat_ms * 1_000_000:
             self._heartbeat()
+
+    def _watch_supply(self) -> None:
+        """Say once when the next segment cannot be prepared: about one segment before it must be there."""
+        error = str(self._journal.supply.error or "")
+        if error != self._supply_error:
+            self._supply_error = error
+            if error:
+                self._host.log.error("next journal segment cannot be prepared", error=error)
 
     def _run_batch(self) -> None:
         found = self._settings
@@ -272,6 +280,7 @@ class EngineService:
             "orders": len(state.orders),
             "journal_sync": self._journal.sync_policy,
             "journal_failed": self._journal.failed,
+            "journal_next_segment": self._journal.supply.error or "ok",
         }
 
     def close(self) -> None:
