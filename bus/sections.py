@@ -225,8 +225,8 @@ class Recorder(Section):
     """Data folder of the embedded PostgreSQL."""
     sql_schema: Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,62}$")] = "public"
     """SQL schema of the tables; the recorders of several engines share a database by one each."""
-    batch_rows_max: Count = 5_000
-    """Rows of one insert."""
+    batch_rows_max: Count = 20_000
+    """Rows of one transaction; it ends with the frame that reaches them."""
     flush_ms: Milliseconds = 50
     """Longest time that rows wait for their batch."""
     retry_s_max: Seconds = 10.0
