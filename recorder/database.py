@@ -110,20 +110,15 @@ class Database:
             COMPONENT_FAILED when the database holds something that this recorder did not write.
         """
         position = Position(batch.venue_id, batch.engine, batch.epoch, batch.seq)
-        with (
-            self._guarded("write") as connection,
-            connection.pipeline() as pipeline,
-            connection.transaction(),
-        ):
+        with self._guarded("write") as connection, connection.transaction():
             moved = self._move(connection, position, batch.time_ns)
-            for statement in statements_of(batch):
-                connection.execute(statement.sql.encode(), statement.parameters, prepare=True)
-            pipeline.sync()
             if moved.rowcount != 1:
                 raise ServiceError(
                     Code.COMPONENT_FAILED,
                     f"expected the database at {self.position}, was elsewhere (a second recorder?)",
                 )
+            for statement in statements_of(batch):
+                connection.execute(statement.sql.encode(), statement.parameters, prepare=True)
         self.position, self.time_ns = position, batch.time_ns
 
     def fetch(self, query: str, parameters: Sequence[object]) -> list[Row]:

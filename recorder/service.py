@@ -5,6 +5,7 @@ stream beyond one batch while the database is gone; the stream then only listens
 archive replay the rest later.
 """
 
+import gc
 import time
 from pathlib import Path
 from random import Random
@@ -30,6 +31,7 @@ REQUEST_BYTES_MAX = 64 * 1024
 RETRY_MS_MIN = 100
 MS_NS = 1_000_000
 S_NS = 1_000_000_000
+TIDY_NS = 60 * S_NS
 
 
 class Recorder:
@@ -66,6 +68,12 @@ class Recorder:
         self._poller.register(router, zmq.POLLIN)
         self._show()
         self._reconnect()
+        # A batch is tens of thousands of small objects without cycles: looking through them again and
+        # again costs as much as making them.
+        self._tidied_ns = time.monotonic_ns()
+        gc.collect()
+        gc.freeze()
+        gc.disable()
 
     def step(self, timeout_ms: int) -> None:
         """Reconnect, collect, write, answer: each when due."""
@@ -76,9 +84,13 @@ class Recorder:
         self._collect()
         if self._is_due():
             self._write()
+        elif not self._rows.batch.events and time.monotonic_ns() - self._tidied_ns > TIDY_NS:
+            self._tidied_ns = time.monotonic_ns()
+            gc.collect()
 
     def close(self) -> None:
         """Write what is collected and end; the embedded server ends too."""
+        gc.enable()
         if not self._host.failing and self._database.is_open:
             self._write()
         if self._stream is not None:
