@@ -99,6 +99,19 @@ class Processes:
         for component in components:
             self.start(component)
 
+    def start_info(self, component: str) -> runfile.Running:
+        """Return what a running component says of itself."""
+        settings = self.settings()
+        running = runfile.read(
+            settings.venue.run_dir, getattr(getattr(settings, component), "name", component)
+        )
+        assert running is not None, f"expected {component} to run"
+        return running
+
+    def wait(self, name: str) -> int:
+        """Wait until a component ends by itself; return the exit code."""
+        return self._running.pop(name).wait(STOP_S_MAX)
+
     def stop(self, name: str) -> int:
         """Stop in order (SIGTERM); return the exit code."""
         process = self._running.pop(name)

@@ -1,5 +1,6 @@
 """The engine's process over real sockets: links, batches, queries, garbage, an orderly stop, kill -9."""
 
+import resource
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ from bus.events import (
 )
 from bus.frames import CommandsFrame, EventsFrame, decode_events_frame, encode_commands_frame
 from bus.query_frames import Answer, Query, decode_reply, encode_query
+from bus.service import EXIT_FAILED
 from engine.disk import OsDisk
 from engine.journal_reader import JournalReader
 from tests.poll import until
@@ -295,3 +297,21 @@ def test_the_frame_of_a_heartbeat_names_the_next_seq(peer: Peer) -> None:
     assert head is not None
     assert (head.first_seq, head.last_seq, head.epoch) == (seq + 1, seq, 1)
     assert unpack(pack(tuple(head)))[1] == "engine-1"
+
+
+def test_a_batch_that_cannot_be_journalled_is_not_published(peer: Peer, processes: Processes) -> None:
+    running = processes.start_info("engine")
+    peer.send((40,), *(_order(n) for n in range(2, 102)), number=1)
+    peer.outcome(101)
+    seq = peer.ask("status").seq
+    # From here on every write behind the first 8 KiB of a file fails: the journal's, not the log's.
+    resource.prlimit(running.pid, resource.RLIMIT_FSIZE, (8192, 8192))
+    peer.send(*(_order(n) for n in range(102, 120)), number=102)
+    assert processes.wait("engine") == EXIT_FAILED
+    assert all(frame.head.last_seq <= seq for frame in peer.listen())
+    assert "JOURNAL_WRITE_FAILED" in processes.log("engine")
+    assert "snapshot written" not in processes.log("engine") and "Traceback" not in processes.log("engine")
+    processes.start("engine")
+    with_new_pipes = Peer(processes)
+    assert len(with_new_pipes.ask("open_orders", "demo-1", "", 0, 200).result[1]) == 100
+    with_new_pipes.close()
