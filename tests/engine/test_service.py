@@ -309,7 +309,7 @@ def test_a_batch_that_cannot_be_journalled_is_not_published(peer: Peer, processe
     peer.send(*(_order(n) for n in range(102, 120)), number=102)
     assert processes.wait("engine") == EXIT_FAILED
     assert all(frame.head.last_seq <= seq for frame in peer.listen())
-    assert "JOURNAL_WRITE_FAILED" in processes.log("engine")
+    assert "code=JOURNAL_DISK_FULL" in processes.log("engine")
     assert "snapshot written" not in processes.log("engine") and "Traceback" not in processes.log("engine")
     processes.start("engine")
     with_new_pipes = Peer(processes)
