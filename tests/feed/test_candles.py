@@ -1,25 +1,16 @@
 """Candles against the plainest computation: for each interval, look through all trades."""
 
-from typing import NamedTuple
-
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bus.market_data import Candle
 from feed.bars import INTERVALS, SECOND_NS, Bar
 from feed.candles import Candles
+from tests.feed.naive import Deal, candles_of
 
 UNIT = 7
 START_NS = 1_709_251_140 * SECOND_NS
 """A minute before a month ends, on a Thursday: 2024-02-29 23:59."""
-
-
-class Deal(NamedTuple):
-    """A trade."""
-
-    time_ns: int
-    price: int
-    lots: int
 
 
 DEALS = st.lists(
@@ -44,32 +35,8 @@ def deals_of(raw: list[tuple[int, int, int]]) -> list[Deal]:
 
 
 def naive(deals: list[Deal], name: str, now_ns: int) -> list[Candle]:
-    """Return all candles from the first trade to now, each made from the list of all trades."""
-    interval = INTERVALS[name]
-    rows: list[Candle] = []
-    start_ns = interval.start_of(deals[0].time_ns)
-    close = 0
-    while start_ns <= now_ns:
-        end_ns = interval.next(start_ns)
-        inside = [deal for deal in deals if start_ns <= deal.time_ns < end_ns]
-        prices = [deal.price for deal in inside] or [close]
-        close = prices[-1]
-        rows.append(
-            Candle(
-                start_ns,
-                prices[0],
-                max(prices),
-                min(prices),
-                close,
-                str(sum(d.lots for d in inside)),
-                str(sum(d.lots * d.price * UNIT for d in inside)),
-                len(inside),
-                end_ns <= now_ns,
-                True,
-            )
-        )
-        start_ns = end_ns
-    return rows
+    """Return the candles that are right."""
+    return candles_of(deals, name, now_ns, UNIT)
 
 
 @given(DEALS, st.sampled_from(sorted(INTERVALS)), st.sampled_from([0, SECOND_NS, 90 * SECOND_NS]), st.data())
