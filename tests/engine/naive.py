@@ -183,6 +183,9 @@ class Naive:
             command = c.Continue()
             code = error.code
         if link > open_link and number == 1 and isinstance(command, c.OpenLink):
+            self.links.pop((gateway, lane), None)
+            if len(self.links) == self.limits.links_max:
+                del self.links[next(iter(self.links))]  # the one opened longest ago
             self.links[gateway, lane] = (link, 1)
             self.next_seq += 1
             return [e.LinkOpened(gateway, lane, link)]

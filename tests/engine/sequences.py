@@ -23,6 +23,7 @@ LIMITS = Limits(
     ids_per_account_max=12,
     open_orders_per_account_max=6,
     command_validity_ns_max=10 * SECOND_NS,
+    links_max=3,
     assets_max=4,
     markets_max=3,
     accounts_max=7,

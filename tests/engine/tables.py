@@ -1,0 +1,264 @@
+"""Scenarios that a trader can read: a book drawn as a table, a command, what happened, the book after.
+
+A scenario is played line by line, and what comes out must be the scenario itself::
+
+    bids        | asks
+    a1 3 @ 4    | b1 2 @ 6
+    > c1 buys 3 at 6
+    c1 accepted, holds 18 USD
+    c1 trades 2 @ 6 with b1
+    c1 rests 1 @ 6
+    bids        | asks
+    c1 1 @ 6    |
+    a1 3 @ 4    |
+    ? cat
+    USD 982 + 6 held, BTC 1002
+
+The first table is also the book to begin with: its rows are placed one after the other. An order's name is
+its client_order_id and starts with its owner's letter (ann, bob, cat). The table is drawn from the events
+alone and must agree with the exchange's levels, so it also shows that the events tell the whole book.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from bus import commands as c
+from bus import events as e
+from bus.errors import Code
+from engine.exchange import Limits
+
+NOW_NS = 10**18
+OWNERS = {"a": "ann", "b": "bob", "c": "cat", "o": c.OPERATOR}
+LIMITS = Limits(events_per_transaction_max=6, fills_per_order_max=3, open_orders_per_account_max=5)
+FUNDS = 1_000
+HEADER = "bids | asks"
+
+
+class Venue(Protocol):
+    """What a scenario needs of an exchange, the real or the naive one."""
+
+    def execute(self, command: c.Command, now_ns: int) -> list[e.Event]:
+        """Execute a command."""
+        ...
+
+    def balances(self, account: str) -> dict[str, tuple[int, int]]:
+        """Return asset: (available, held)."""
+        ...
+
+    def book_levels(self, market: str) -> list[tuple[int, int, int, int]]:
+        """Return (side, price, lots, orders) of each level."""
+        ...
+
+
+class Scene:
+    """A market BTC-USD of one-atom lots and one-atom ticks, three traders with 1,000 of each, and a book."""
+
+    def __init__(self, venue: Venue, maker_fee_ppm: int = 0, taker_fee_ppm: int = 0) -> None:
+        self.venue = venue
+        self.now_ns = NOW_NS
+        self.count = 0
+        self.names: dict[int, str] = {}
+        self.queue: list[tuple[int, int, str, int]] = []  # (side, price, name, left), the oldest first
+        by = (c.OPERATOR, NOW_NS)
+        made = [c.CreateAsset("made-btc", *by, "BTC", 0), c.CreateAsset("made-usd", *by, "USD", 0)]
+        names, sizes = ("BTC-USD", "BTC", "USD"), (1, 0, 1, 1_000, 100)
+        market = c.CreateMarket("made-market", *by, *names, *sizes, maker_fee_ppm, taker_fee_ppm)
+        self.run(*made, market)
+        for name in ("ann", "bob", "cat"):
+            self.run(c.CreateAccount(f"made-{name}", *by, name))
+            for asset in ("BTC", "USD"):
+                self.run(c.Deposit(f"{name}-{asset}", *by, name, asset, FUNDS))
+
+    def run(self, *commands: c.Command) -> list[str]:
+        """Execute commands; return what happened in words."""
+        said = []
+        for command in commands:
+            for event in self.venue.execute(command, self.now_ns):
+                said += self.see(event)
+        return said
+
+    # ---- commands in words ----------------------------------------------------------------------
+
+    def obey(self, line: str) -> list[str]:
+        """Do what a line says; return what happened in words."""
+        for pattern, make in SENTENCES:
+            if found := re.fullmatch(pattern, line):
+                return self.run(make(self, found.groupdict()))
+        raise ValueError(f"no such sentence: {line}")
+
+    def head(self, name: str) -> tuple[str, str, int]:
+        """Return a fresh command id, the account and validity."""
+        self.count += 1
+        return f"command-{self.count}", OWNERS[name[0]], self.now_ns + 10**9
+
+    def place(self, said: dict[str, str]) -> c.Command:
+        """Make an order."""
+        how, at = said["how"] or "", said["price"]
+        buys, market = said["verb"] == "buys", at == "market"
+        budget = int(said["budget"] or 0)
+        time_in_force = {"fok": 3, "ioc": 2}.get(how, 2 if market else 1)
+        head = (said["name"], OWNERS[said["name"][0]], self.now_ns + 10**9, "BTC-USD", 1 if buys else 2)
+        terms = (2 if market else 1, time_in_force, how == "post-only")
+        return c.PlaceOrder(*head, *terms, 0 if market else int(at), int(said["qty"] or 0), budget)
+
+    def cancel(self, said: dict[str, str]) -> c.Command:
+        """Make a cancel; who asks may be named."""
+        by = said["by"] or said["name"]
+        order_id = next((seq for seq, name in self.names.items() if name == said["name"]), 10**9)
+        return c.CancelOrder(*self.head(by), "BTC-USD", order_id, "")
+
+    def reduce(self, said: dict[str, str]) -> c.Command:
+        """Make a reduce."""
+        return c.ReduceOrder(*self.head(said["name"]), "BTC-USD", 0, said["name"], int(said["qty"]))
+
+    def replace(self, said: dict[str, str]) -> c.Command:
+        """Make a replace."""
+        new = (int(said["price"]), int(said["qty"]))
+        return c.ReplaceOrder(*self.head(said["name"]), "BTC-USD", 0, said["name"], *new)
+
+    # ---- events in words ------------------------------------------------------------------------
+
+    def see(self, event: e.Event) -> list[str]:
+        """Keep the book by an event, and say it in words."""
+        if isinstance(event, e.OrderAccepted):
+            self.names[event.order_id] = event.client_order_id
+            if event.market_seq:
+                self.queue.append((event.side, event.price_ticks, event.client_order_id, event.qty_lots))
+            return [f"{event.client_order_id} accepted, holds {event.held_atoms} {held_in(event.side)}"]
+        if isinstance(event, e.TradeExecuted):
+            maker, taker = self.names[event.maker_order_id], self.names[event.taker_order_id]
+            self.left(maker, event.maker_left_lots)
+            fees = (event.maker_fee_atoms, event.taker_fee_atoms)
+            said = f"{taker} trades {event.qty_lots} @ {event.price_ticks} with {maker}"
+            said += f", {event.refund_atoms} USD back" if event.refund_atoms else ""
+            return [said + (f", fees: maker {fees[0]}, taker {fees[1]}" if any(fees) else "")]
+        if isinstance(event, e.OrderRested):
+            name = self.names[event.order_id]
+            self.queue.append((event.side, event.price_ticks, name, event.left_lots))
+            return [f"{name} rests {event.left_lots} @ {event.price_ticks}"]
+        if isinstance(event, e.OrderCancelled):
+            self.left(event.client_order_id, 0)
+            back = f", {event.released_atoms} {held_in(event.side)} back" if event.released_atoms else ""
+            reason = e.CancelReason(event.reason).name
+            return [f"{event.client_order_id} cancelled, {event.left_lots} left: {reason}{back}"]
+        if isinstance(event, (e.OrderReduced, e.OrderReplaced)):
+            return [self.see_change(event)]
+        return [other_in_words(event)]
+
+    def see_change(self, event: e.OrderReduced | e.OrderReplaced) -> str:
+        """Keep the book by a reduce or replace, and say it in words."""
+        name = self.names[event.order_id]
+        if isinstance(event, e.OrderReduced):
+            self.left(name, event.left_lots)
+            back = f"{event.released_atoms} {held_in(event.side)} back"
+            return f"{name} reduced to {event.qty_lots}, {event.left_lots} left, {back}"
+        self.left(name, 0)
+        change = f"{event.held_change_atoms:+} {held_in(event.side)} held"
+        return f"{name} replaced by {event.qty_lots} @ {event.price_ticks}, {event.left_lots} left, {change}"
+
+    def left(self, name: str, lots: int) -> None:
+        """Set what an order has left; at 0 it is gone."""
+        self.queue = [(s, p, n, lots if n == name else was) for s, p, n, was in self.queue]
+        self.queue = [order for order in self.queue if order[3]]
+
+    # ---- tables ---------------------------------------------------------------------------------
+
+    def table(self) -> list[str]:
+        """Draw the book, the best prices first, at a price the oldest first."""
+        bids = sorted((o for o in self.queue if o[0] == c.Side.BUY), key=lambda o: -o[1])
+        asks = sorted((o for o in self.queue if o[0] == c.Side.SELL), key=lambda o: o[1])
+        levels: dict[tuple[int, int], tuple[int, int]] = {}
+        for side, price, _, left in bids + asks:
+            lots, orders = levels.get((side, price), (0, 0))
+            levels[side, price] = (lots + left, orders + 1)
+        shown = [(*level, *counts) for level, counts in levels.items()]
+        assert shown == self.venue.book_levels("BTC-USD"), "the events and the exchange's book differ"
+        cells = [[f"{name} {left} @ {price}" for _, price, name, left in orders] for orders in (bids, asks)]
+        rows = max(map(len, cells))
+        left_cells, right_cells = ([*column, *[""] * (rows - len(column))] for column in cells)
+        return [HEADER, *(f"{b} | {a}".strip() for b, a in zip(left_cells, right_cells, strict=True))]
+
+    def fill(self, rows: list[str]) -> None:
+        """Place the rows of the first table, one after the other."""
+        for row in rows:
+            for cell, verb in zip(row.split("|"), ("buys", "sells"), strict=True):
+                if found := re.fullmatch(r"(?P<name>\w+) (?P<qty>\d+) @ (?P<price>\d+)", cell.strip()):
+                    self.obey(f"{found['name']} {verb} {found['qty']} at {found['price']}")
+                    assert self.queue[-1][2] == found["name"], f"expected {cell} to rest"
+
+    def funds(self, account: str) -> str:
+        """Say what an account has."""
+        have = self.venue.balances(account)
+        words = []
+        for asset in ("USD", "BTC"):
+            available, held = have.get(asset, (0, 0))
+            words.append(f"{asset} {available}" + (f" + {held} held" if held else ""))
+        return ", ".join(words)
+
+
+def held_in(side: int) -> str:
+    """Return the asset that an order of a side holds."""
+    return "USD" if side == c.Side.BUY else "BTC"
+
+
+def other_in_words(event: e.Event) -> str:
+    """Say an event that is not an order's."""
+    if isinstance(event, e.CommandRejected):
+        return f"rejected: {Code(event.code).name}"
+    if isinstance(event, e.CommandRepeated):
+        answer = "accepted" if event.code == 0 else Code(event.code).name
+        return f"answered before: {answer}, {event.filled_lots} filled, {event.left_lots} left"
+    if isinstance(event, e.MassCancelStarted):
+        return f"mass cancel begins: {e.CancelReason(event.reason).name}"
+    if isinstance(event, e.MassCancelDone):
+        return f"mass cancel done: {event.orders} orders"
+    if isinstance(event, e.MarketStateChanged):
+        return f"market {c.MarketState(event.state).name}"
+    if isinstance(event, e.AccountStateChanged):
+        return f"{event.account} {c.AccountState(event.state).name}"
+    if isinstance(event, (e.Deposited, e.Withdrawn)):
+        return f"{event.account} {type(event).__name__.lower()} {event.amount_atoms} {event.asset}"
+    return type(event).__name__
+
+
+Make = Callable[[Scene, dict[str, Any]], c.Command]
+_ORDER = r"(?P<name>\w\d+) (?P<verb>buys|sells) (?:(?P<qty>\d+)|for (?P<budget>\d+) USD)"
+SENTENCES: list[tuple[str, Make]] = [
+    (_ORDER + r" at (?P<price>\d+|market)(?: (?P<how>fok|ioc|post-only))?", Scene.place),
+    (r"(?P<name>\w\d+) cancelled(?: by (?P<by>\w+))?", Scene.cancel),
+    (r"(?P<name>\w\d+) reduced to (?P<qty>\d+)", Scene.reduce),
+    (r"(?P<name>\w\d+) replaced by (?P<qty>\d+) at (?P<price>\d+)", Scene.replace),
+    (r"(?P<who>\w+) cancels all", lambda s, said: c.CancelAll(*s.head(said["who"]), "")),
+    (r"operator cancels market", lambda s, _: c.CancelMarket(*s.head("o"), "BTC-USD")),
+    (r"operator halts market", lambda s, _: c.SetMarketState(*s.head("o"), "BTC-USD", 2)),
+    (r"operator opens market", lambda s, _: c.SetMarketState(*s.head("o"), "BTC-USD", 1)),
+    (r"operator blocks (?P<who>\w+)", lambda s, said: c.SetAccountState(*s.head("o"), said["who"], 2)),
+    (r"operator activates (?P<who>\w+)", lambda s, said: c.SetAccountState(*s.head("o"), said["who"], 1)),
+    (
+        r"(?P<who>\w+) withdraws (?P<amount>\d+) (?P<asset>\w+)",
+        lambda s, said: c.Withdraw(*s.head("o"), said["who"], said["asset"], int(said["amount"])),
+    ),
+    (r"the engine goes on", lambda _s, _said: c.Continue()),
+]
+
+
+def tidy(line: str) -> str:
+    """Return a line without indentation and doubled spaces."""
+    return re.sub(r"\s+", " ", line).strip()
+
+
+def play(scene: Scene, text: str) -> tuple[list[str], list[str]]:
+    """Play a scenario; return its lines, and the lines that came out."""
+    lines = [tidy(line) for line in text.strip().splitlines() if line.strip()]
+    first_command = next(n for n, line in enumerate(lines) if line[0] in ">?")
+    scene.fill(lines[1:first_command])
+    out = lines[:first_command]
+    for line in lines[first_command:]:
+        if line == HEADER:
+            out += scene.table()
+        elif line.startswith("> "):
+            out += [line, *scene.obey(line[2:])]
+        elif line.startswith("? "):
+            out += [line, scene.funds(line[2:])]
+    return lines, out
