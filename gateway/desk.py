@@ -13,29 +13,38 @@ from collections.abc import Sequence
 from enum import Enum
 from typing import Any
 
-from bus.codec import decode_command, decode_event
-from bus.commands import ADMIN, CONTROL, INT_MAX, OPERATOR, TRADING, Role
+from bus.codec import check_command, decode_event
+from bus.commands import ADMIN, CONTROL, OPERATOR, TRADING, Role
 from bus.errors import Code, FormError, SessionError, ZeropitError
 from bus.events import KeyCreated, KeyRevoked, LinkOpened
-from bus.frames import Kind, open_frame, refuse
+from bus.frames import refuse
 
 from .doors import Doors, Reply
 from .flow import Flow
+from .following import Following
 from .limits import Limits
 from .logon import Logons
 from .meters import CODES, REQUESTS, GatewayMeters
 from .post import Post
-from .private import WAITING, PrivateStreams
-from .queries import Image, Queries, check_account
-from .sessions import TOKEN_BYTES, Session, Sessions
+from .private import PrivateStreams
+from .queries import Queries
+from .reception import Reception
+from .requests import (
+    COMMAND,
+    HEARTBEAT,
+    LOGOFF,
+    QUERY,
+    SUBSCRIBE,
+    UNSUBSCRIBE,
+    arguments,
+    is_request,
+    open_message,
+    refused_form,
+)
+from .requests import Reply as Answered
+from .sessions import Session, Sessions
 
-LOGON_FIRST, LOGON_FINAL, LOGOFF, COMMAND, QUERY, SUBSCRIBE, UNSUBSCRIBE, HEARTBEAT = range(1, 9)
-
-LOGON_TEXT_CHARS_MAX = 1_024
-IMAGE_FETCHES_MAX = 4
 _MAY_TRADE = int(Role.TRADER | Role.BROKER)
-
-Request = tuple[Any, ...]
 
 
 class Engine(Enum):
@@ -43,6 +52,8 @@ class Engine(Enum):
 
     STARTING = "starting"
     """The stream was never joined: nothing can be answered yet."""
+    LINKING = "linking"
+    """The stream is joined, and the first links are being opened."""
     JOINED = "joined"
     SILENT = "silent"
     """Nothing was heard for too long, or a gap stays open."""
@@ -76,9 +87,12 @@ class Desk:
         self.post = Post(doors, meters, self.end)
         self.queries = Queries(doors, limits.queries_max)
         self.flow = Flow(gateway, limits, doors, self.post, self.private, meters, self._notice)
+        self._reception = Reception(
+            limits, doors, self.sessions, self.logons, self.post, meters, self._settings_told
+        )
+        self._following = Following(self.private, self.queries, self.post)
         self._gateway = gateway
         self._limits = limits
-        self._doors = doors
         self._meters = meters
         self._mono_ns = self._now_ns = 0
 
@@ -93,7 +107,7 @@ class Desk:
         session = self.sessions.at(peer)
         run = 0
         try:
-            token, run, requests = self._opened(data)
+            token, run, requests = open_message(data, self._limits)
         except FormError as error:
             reply = (0, int(error.code), error.detail, None)
             self._meters.refused.add(error.code.name)
@@ -104,7 +118,7 @@ class Desk:
             return
         session = self.sessions.proven(peer, token)
         if session is None:
-            self._serve_stranger(peer, run, requests)
+            self._reception.serve(peer, run, requests, self._ready)
             return
         session.heard_ns = self._mono_ns
         session.refill(self._mono_ns, self._limits.requests_per_s_max, self._limits.burst_max)
@@ -129,7 +143,7 @@ class Desk:
     def keep_time(self) -> None:
         """Do what is due: links, late answers, heartbeats, sessions that fell silent."""
         now_ns = self._mono_ns
-        self.flow.keep_time(now_ns, self.engine is Engine.JOINED)
+        self.flow.keep_time(now_ns, self.engine in (Engine.LINKING, Engine.JOINED))
         self.logons.expire(now_ns)
         for session in self.sessions:
             if now_ns - session.heard_ns > self._limits.idle_ns_max:
@@ -144,38 +158,18 @@ class Desk:
             self.private.leave_all(session)
             self._meters.ended.add(reason)
 
-    def _opened(self, data: bytes) -> tuple[bytes, int, tuple[Any, ...]]:
-        """Return token, run and requests of a REQUESTS message."""
-        if len(data) > self._limits.message_bytes_max:
-            refuse(Code.MESSAGE_TOO_LARGE, f"at most {self._limits.message_bytes_max} bytes", len(data))
-        fields = open_frame(data, Kind.REQUESTS, 5)
-        if len(fields) > 5:
-            refuse(Code.UNSUPPORTED_FIELD, "a message of 5 fields", len(fields))
-        _, _, token, run, requests = fields
-        if type(token) is not bytes or len(token) not in (0, TOKEN_BYTES):
-            refuse(Code.WRONG_TYPE, f"a token of {TOKEN_BYTES} bytes or none", type(token).__name__)
-        if type(run) is not int or not 0 <= run <= INT_MAX:
-            refuse(Code.WRONG_TYPE, "a run from 0", run)
-        if type(requests) is not tuple:
-            refuse(Code.WRONG_TYPE, "an array of requests", requests)
-        most = self._limits.requests_per_message_max
-        if not 1 <= len(requests) <= most:
-            code = Code.MESSAGE_TOO_LARGE if requests else Code.MISSING_FIELD
-            refuse(code, f"1 to {most} requests", len(requests))
-        return token, run, requests
-
-    def _serve(self, session: Session, run: int, requests: tuple[Any, ...]) -> list[Request]:
+    def _serve(self, session: Session, run: int, requests: tuple[Any, ...]) -> list[Answered]:
         """Serve a session's requests; return the replies that are known at once."""
         if run == session.run + 1:
             session.run, session.broken, session.expected = run, False, -1
         current = run == session.run
-        replies: list[Request] = []
+        replies: list[Answered] = []
         expected, tokens = session.expected, session.tokens
         commands = 0
         for index, request in enumerate(requests):
-            if not _is_request(request):
-                replies.append(_refused_form(request))
-                session.broken = True
+            if not is_request(request):
+                replies.append(refused_form(request))
+                session.broken = session.broken or current
                 continue
             request_id, op, args = request
             if current:
@@ -183,7 +177,7 @@ class Desk:
                     session.broken = True
                 expected = request_id + 1
             if tokens <= 0:
-                session.broken = session.broken or op == COMMAND
+                session.broken = session.broken or (current and op == COMMAND)
                 replies.append((request_id, int(Code.RATE_LIMITED), self._rate_detail(), None))
                 self._meters.refused.add("RATE_LIMITED")
                 continue
@@ -201,7 +195,7 @@ class Desk:
                 if session.leaving:
                     self.post.reply(session, run, replies)
                     self.end(session, "logoff")
-                    self._serve_stranger(session.peer, run, requests[index + 1 :])
+                    self._reception.serve(session.peer, run, requests[index + 1 :], self._ready)
                     return []
         session.expected, session.tokens = expected, tokens
         self._meters.requests.add("command", commands)
@@ -209,7 +203,7 @@ class Desk:
 
     def _command(
         self, session: Session, run: int, request_id: int, args: Any, current: bool
-    ) -> Request | None:
+    ) -> Answered | None:
         """Put a command into its lane, or return the reply that refuses it."""
         if session.broken or not current:
             return self._not_now(session, request_id, Code.OUT_OF_ORDER, run)
@@ -219,7 +213,7 @@ class Desk:
             if type(args) is not tuple or len(args) != 1:
                 refuse(Code.WRONG_TYPE, "[command]", args)
             fields = args[0]
-            decode_command(fields)
+            check_command(fields)
             kind, account = fields[0], fields[2] if len(fields) > 2 else ""
             if kind in TRADING:
                 allowed = session.roles & _MAY_TRADE and account in session.accounts
@@ -243,7 +237,7 @@ class Desk:
             self.flow.flush(lane)
         return None
 
-    def _not_now(self, session: Session, request_id: int, code: Code, run: int) -> Request:
+    def _not_now(self, session: Session, request_id: int, code: Code, run: int) -> Answered:
         """Return the reply that refuses a command for now; nothing of its run may follow it."""
         self._meters.refused.add(code.name)
         if code is Code.OUT_OF_ORDER:
@@ -261,28 +255,22 @@ class Desk:
     def _rate_detail(self) -> str:
         return f"expected at most {self._limits.requests_per_s_max} requests a second, was more"
 
-    def _other(self, session: Session, run: int, request_id: int, op: int, args: Any) -> Request | None:
+    def _other(self, session: Session, run: int, request_id: int, op: int, args: Any) -> Answered | None:
         """Serve a request that is no command; None when its reply comes later."""
         self._meters.requests.add(REQUESTS.get(op, "unknown"))
         try:
-            if type(args) is not tuple:
-                refuse(Code.WRONG_TYPE, "arguments as an array", args)
             if op == QUERY:
-                if self.engine is Engine.STARTING:
-                    raise SessionError(Code.NOT_READY, "expected the stream joined, was not yet")
                 self.queries.ask(session, run, request_id, args, self._answered)
                 return None
             if op == SUBSCRIBE:
-                return self._subscribe(session, run, request_id, _counted(args, 2))
+                return self._following.subscribe(session, run, request_id, args)
             if op == UNSUBSCRIBE:
-                (account,) = _counted(args, 1)
-                self.private.leave(session, check_account(session, account))
-                return (request_id, 0, "", None)
+                return self._following.unsubscribe(session, request_id, args)
             if op == HEARTBEAT:
-                _counted(args, 0)
+                arguments(args, 0)
                 return (request_id, 0, "", (self._now_ns, self.seq))
             if op == LOGOFF:
-                _counted(args, 0)
+                arguments(args, 0)
                 session.leaving = True
                 return (request_id, 0, "", None)
             refuse(Code.UNSUPPORTED_TYPE, "an operation from 3 to 8 (to log on again: an empty token)", op)
@@ -290,67 +278,9 @@ class Desk:
             self._meters.refused.add(error.code.name)
             return (request_id, int(error.code), error.detail, None)
 
-    def _serve_stranger(self, peer: bytes, run: int, requests: tuple[Any, ...]) -> None:
-        """Serve a connection that has not proven a session: it may log on."""
-        replies: list[Request] = []
-        for request in requests:
-            if not _is_request(request):
-                replies.append(_refused_form(request))
-                continue
-            request_id, op, args = request
-            self._meters.requests.add(REQUESTS.get(op, "unknown"))
-            try:
-                if op not in (LOGON_FIRST, LOGON_FINAL):
-                    raise SessionError(
-                        Code.NOT_LOGGED_ON, "expected the token of this connection's log-on, was not"
-                    )
-                reply = self._logon_step(peer, run, request_id, op, args)
-                if reply is not None:
-                    replies.append(reply)
-            except ZeropitError as error:
-                self._meters.refused.add(error.code.name)
-                if error.code is Code.LOGON_FAILED:
-                    self._meters.logons.add("failed")
-                replies.append((request_id, int(error.code), error.detail, None))
-        if replies:
-            self.post.to_stranger(peer, run, replies)
-
-    def _logon_step(self, peer: bytes, run: int, request_id: int, op: int, args: Any) -> Request | None:
-        """Take one step of a log-on; the reply to its end goes out with the new session's budget."""
-        if self.engine is Engine.STARTING:
-            raise SessionError(Code.NOT_READY, "expected the stream joined, was not yet")
-        if type(args) is not tuple:
-            refuse(Code.WRONG_TYPE, "arguments as an array", args)
-        (text,) = _counted(args, 1)
-        if type(text) is not str or len(text) > LOGON_TEXT_CHARS_MAX:
-            refuse(Code.WRONG_TYPE, f"a text of at most {LOGON_TEXT_CHARS_MAX} characters", text)
-        if op == LOGON_FIRST:
-            return (request_id, 0, "", (self.logons.first(peer, text, self._mono_ns),))
-        server_final, key = self.logons.final(peer, text, self._mono_ns)
-        earlier = self.sessions.at(peer)
-        if earlier is not None:
-            self.end(earlier, "replaced")
-        if self.sessions.full:
-            raise SessionError(
-                Code.TOO_MANY_SESSIONS,
-                f"expected fewer than {self._limits.sessions_max} sessions, was {len(self.sessions)}",
-            )
-        session = self._begin(peer, run, request_id, key)
-        self._meters.logons.add("accepted")
-        result = (
-            server_final, session.token, session.number, key.roles, key.accounts, self._settings_told()
-        )  # fmt: skip
-        self.post.reply(session, run, [(request_id, 0, "", result)])
-        return None
-
-    def _begin(self, peer: bytes, run: int, request_id: int, key: KeyCreated) -> Session:
-        token = self._doors.random_bytes(TOKEN_BYTES)
-        session = self.sessions.begin(peer, token, key.key_id, key.roles, key.accounts)
-        session.run, session.expected = run, request_id + 1
-        session.in_flight_max = self._limits.session_in_flight_max
-        session.tokens = self._limits.burst_max
-        session.refilled_ns = session.heard_ns = session.spoke_ns = self._mono_ns
-        return session
+    @property
+    def _ready(self) -> bool:
+        return self.engine not in (Engine.STARTING, Engine.LINKING)
 
     def _settings_told(self) -> dict[str, object]:
         """Return the settings that a client is told at log-on."""
@@ -367,46 +297,6 @@ class Desk:
             "epoch": self.flow.epoch,
             "gateway": self._gateway,
         }
-
-    def _subscribe(self, session: Session, run: int, request_id: int, args: Any) -> Request | None:
-        """Let a session follow an account, from a number or from an image."""
-        account = check_account(session, args[0])
-        after = args[1]
-        if type(after) is not int or not WAITING <= after <= INT_MAX:
-            refuse(Code.WRONG_TYPE, "after_account_seq from -1", after)
-        newest = self.private.follow(session, account, after)
-        if after != WAITING:
-            return (request_id, 0, "", (newest, None))
-        try:
-            self._fetch(session, run, request_id, account, 1)
-        except SessionError:
-            self.private.leave(session, account)
-            raise
-        return None
-
-    def _fetch(self, session: Session, run: int, request_id: int, account: str, attempt: int) -> None:
-        """Fetch the image behind which a session begins to follow an account."""
-
-        def done(image: Image | Reply) -> None:
-            if not session.alive or account not in session.followed:
-                return
-            if isinstance(image, Reply):
-                self.private.leave(session, account)
-                self.post.reply(session, run, [(request_id, image.code, image.detail, None)])
-                return
-            if self.private.begin_after(session, account, image.account_seq):
-                whole = (image.seq, image.balances, image.orders)
-                self.post.reply(session, run, [(request_id, 0, "", (image.account_seq, whole))])
-            elif attempt < IMAGE_FETCHES_MAX:
-                try:
-                    self._fetch(session, run, request_id, account, attempt + 1)
-                except SessionError as error:
-                    done(Reply(int(error.code), error.detail, 0, 0, None))
-            else:
-                detail = "expected an image before its events were dropped, was too late: too much at once"
-                done(Reply(int(Code.BUSY), detail, 0, 0, None))
-
-        self.queries.fetch_account(account, done)
 
     def _answered(self, session: Session, run: int, request_id: int, reply: Reply) -> None:
         """Pass the engine's answer to a query on to who asked."""
@@ -426,33 +316,3 @@ class Desk:
             for session in self.sessions:
                 if session.key_id == event.key_id:
                     self.end(session, "revoked")
-
-
-def _is_request(request: object) -> bool:
-    """Whether something is ``[request_id, op, args]`` as far as routing a reply needs."""
-    return (
-        type(request) is tuple
-        and len(request) == 3
-        and type(request[0]) is int
-        and 0 <= request[0] <= INT_MAX
-        and type(request[1]) is int
-    )
-
-
-def _refused_form(request: object) -> Request:
-    """Return the reply to something that is no request; its id is 0 when it has none."""
-    request_id = 0
-    code = Code.MALFORMED
-    if type(request) is tuple and request and type(request[0]) is int and 0 <= request[0] <= INT_MAX:
-        request_id = request[0]
-        if len(request) != 3:
-            code = Code.MISSING_FIELD if len(request) < 3 else Code.UNSUPPORTED_FIELD
-    return (request_id, int(code), f"expected [request_id, op, args], was {request!r:.80}", None)
-
-
-def _counted(args: tuple[Any, ...], count: int) -> tuple[Any, ...]:
-    """Return the arguments if there are exactly so many."""
-    if len(args) != count:
-        code = Code.MISSING_FIELD if len(args) < count else Code.UNSUPPORTED_FIELD
-        refuse(code, f"{count} arguments", len(args))
-    return args

@@ -126,10 +126,8 @@ class Flow:
             self.give_up_links()
 
     def keep_time(self, mono_ns: int, joined: bool) -> None:
-        """Open links that are wanted, give up those that do not open, answer what is overdue."""
+        """Answer what is overdue, open links that are wanted, give up those that do not open."""
         for lane in self.lanes:
-            if joined:
-                self._keep_link(lane, mono_ns)
             overdue = lane.overdue_since(mono_ns - self._limits.request_timeout_ns)
             self._meters.unknown.value += len(overdue)
             if overdue and lane.state is LinkState.OPEN:
@@ -137,11 +135,18 @@ class Flow:
                 self._next_link(lane)
             for session, run, request_id, _ in overdue:
                 self._post.gather(session, run, (request_id, int(Code.OUTCOME_UNKNOWN), _UNSEEN, None))
+            if joined:
+                self._keep_link(lane, mono_ns)
 
     @property
     def opening(self) -> bool:
         """Whether a link waits for its pipe."""
         return any(lane.state is LinkState.WANTED for lane in self.lanes)
+
+    @property
+    def open(self) -> bool:
+        """Whether both lanes take commands."""
+        return all(lane.state is LinkState.OPEN for lane in self.lanes)
 
     def give_up_links(self) -> None:
         """Begin new links: the engine started anew, and what was on its way may be lost."""

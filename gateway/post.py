@@ -36,7 +36,7 @@ class Post:
     def __init__(self, doors: Doors, meters: GatewayMeters, end: Callable[[Session, str], None]) -> None:
         self._doors = doors
         self._meters = meters
-        self._end = end
+        self.end = end
         self._gathered: dict[Session, None] = {}
         self.now_ns = 0
 
@@ -81,7 +81,7 @@ class Post:
                 if after is None:
                     continue
                 if not ring.reaches(after):
-                    self._end(session, "slow")
+                    self.end(session, "slow")
                     continue
                 if after not in shared:
                     shared[after] = list(ring.messages(after))
@@ -118,7 +118,7 @@ class Post:
             return True
         self._meters.undelivered.add(delivery.value)
         if delivery is Delivery.GONE:
-            self._end(session, "gone")
+            self.end(session, "gone")
         elif keep:
-            self._end(session, "slow")
+            self.end(session, "slow")
         return False

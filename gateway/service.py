@@ -119,7 +119,9 @@ class GatewayService:
         if self.desk.engine is Engine.STARTING:
             if stream.live_head is not None and stream.position is None and not self._joining:
                 self._begin()
-            return Engine.JOINED if stream.joined else Engine.STARTING
+            return Engine.LINKING if stream.joined else Engine.STARTING
+        if self.desk.engine is Engine.LINKING and not self.desk.flow.open:
+            return Engine.LINKING
         in_gap_ns = mono_ns - self._gap_since_ns if self._gap_since_ns is not None else 0
         silent = stream.silent_ms(mono_ns) * MS_NS > self._silence_ns or in_gap_ns > self._silence_ns
         return Engine.SILENT if silent else Engine.JOINED
@@ -141,6 +143,7 @@ class GatewayService:
                 return
             events = [decode_event(raw) for raw in answer.result]
             self.desk.logons.set_keys(key for key in events if isinstance(key, KeyCreated))
+            self.desk.flow.epoch = answer.epoch
             self._stream.start_at(Position(answer.venue_id, answer.engine, answer.epoch, answer.seq))
             self._host.log.info("following the stream", seq=answer.seq, epoch=answer.epoch, keys=len(events))
 
