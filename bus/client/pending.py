@@ -4,7 +4,7 @@ Invariant: a pending request is resolved exactly once: with an answer, with a de
 outcome that is named unknown; it never changes afterwards.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from ..errors import Code, SessionError, ZeropitError, error_for
@@ -103,3 +103,18 @@ class Pending:
     def __repr__(self) -> str:
         state = "waiting" if self.code == WAITING else f"code {self.code} {self.detail}".strip()
         return f"<Pending {self.number} op {self.op} {self.args!r:.60}: {state}>"
+
+
+class Unresolved:
+    """Those of some requests that are not resolved; looking at them often costs next to nothing."""
+
+    def __init__(self, pendings: Iterable[Pending]) -> None:
+        self._left = [pending for pending in pendings if pending.code < 0]
+        self._left.reverse()
+
+    def is_empty(self) -> bool:
+        """Whether all are resolved; amortised O(1)."""
+        left = self._left
+        while left and left[-1].code >= 0:
+            left.pop()
+        return not left

@@ -105,6 +105,10 @@ class Pipeline:
         """Requests that are not resolved."""
         return len(self.queue) + len(self.in_flight) + len(self._refused)
 
+    def is_idle(self) -> bool:
+        """Return whether everything is resolved."""
+        return not self.unresolved
+
     # --- what is asked for
 
     def request(self, op: int, args: tuple[Any, ...], callback: Callback | None = None) -> Pending:

@@ -129,6 +129,10 @@ class Reports:
             position = account_seq
         self.position = position
 
+    def has_news(self) -> bool:
+        """Return whether `next` would return or raise something."""
+        return bool(self._items) or self.error is not None
+
     def next(self) -> Report | Image | None:
         """Return the next image or report in order, or None when there is none at the moment.
 
@@ -140,7 +144,7 @@ class Reports:
         if self._items:
             return self._items.popleft()
         if self.error is not None:
-            raise self.error
+            raise error_for(self.error.code, self.error.detail)
         return None
 
     def _take_image(self, account_seq: int, image: Sequence[Any]) -> None:

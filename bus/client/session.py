@@ -121,7 +121,7 @@ class Session:
             BUSY when too many wait; what ended the session.
         """
         if self.error is not None:
-            raise self.error
+            raise error_for(self.error.code, self.error.detail)
         return self.pipeline.request(op, args, callback)
 
     def give_up(self, pending: Pending) -> None:
@@ -150,9 +150,9 @@ class Session:
         """Take nothing more and log off; replies to what is under way are still taken meanwhile."""
         if self.state is State.UP:
             self.state = State.CLOSING
-            self.pipeline.serve(LOGOFF, (), lambda pending: self.end(_closed()))
+            self.pipeline.serve(LOGOFF, (), lambda pending: self.end(closed()))
         elif self.state is not State.CLOSING:
-            self.end(_closed())
+            self.end(closed())
 
     def end(self, error: ZeropitError) -> None:
         """End for good; whatever is not resolved gets ``error``, or OUTCOME_UNKNOWN where it may be done."""
@@ -189,7 +189,7 @@ class Session:
         """The connection is gone or no good any longer: drop it, open another when `wants_connection`."""
         self.trouble = why
         if self.state is State.CLOSING:
-            self.end(_closed())
+            self.end(closed())
         elif self.state is not State.DOWN and self.state is not State.ENDED:
             self.state = State.DOWN
             self._open_ns = now_ns + self._retry.next_ns()
@@ -322,5 +322,6 @@ class Session:
         return oldest_id != 0 and now_ns - self._oldest_ns > ANSWER_NS_MAX
 
 
-def _closed() -> SessionError:
+def closed() -> SessionError:
+    """Return the error of who uses a closed client."""
     return SessionError(Code.NOT_LOGGED_ON, "expected an open client, was a closed one")

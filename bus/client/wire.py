@@ -4,52 +4,76 @@ Invariant: each log-on has a connection of its own: when one is lost, its socket
 it still held, so nothing of an old session arrives in a new one.
 """
 
+import secrets
 from collections.abc import Callable
+from random import Random
+from typing import Any
 
 import zmq
 
 from ..sockets import Limits, connect
-from .session import Session
+from .session import Session, State
+from .turns import ignore, is_readable
 
 RECEIVED_MAX = 256
 """Messages taken in one turn."""
+NONCE_BYTES = 18
 LIMITS = Limits(sndhwm=20_000, rcvhwm=20_000, linger_ms=0, message_bytes_max=64 * 1024 * 1024)
 
 
 class Wire:
-    """The connection of one session.
+    """The session of a client and its connection, as a `bus.client.turns.Port`.
 
     Parameters
     ----------
     endpoint
         The gateway's.
-    session
-        What is said.
+    key, secret
+        What to log on with.
+    window, queue_max
+        See `Session`.
     context
-        Where the sockets are made.
-    opened, closing
-        Called with the sockets to wait for, once they are there and before they go.
+        Where the sockets are made; None: the process's own.
     """
 
     def __init__(
         self,
         endpoint: str,
-        session: Session,
-        context: "zmq.Context[zmq.Socket[bytes]]",
-        opened: Callable[[list["zmq.Socket[bytes]"]], object],
-        closing: Callable[[list["zmq.Socket[bytes]"]], object],
+        key: str,
+        secret: str,
+        window: int,
+        queue_max: int,
+        context: "zmq.Context[zmq.Socket[bytes]] | None",
     ) -> None:
+        self.session = Session(
+            key,
+            secret,
+            nonce=lambda: secrets.token_urlsafe(NONCE_BYTES),
+            random=Random(),
+            window=window,
+            queue_max=queue_max,
+        )
+        self.on_open: Callable[[list[Any]], object] = ignore
+        self.on_close: Callable[[list[Any]], object] = ignore
+        self.in_callback = False
         self._endpoint = endpoint
-        self._session = session
-        self._context = context
-        self._opened = opened
-        self._closing = closing
+        self._context = context or zmq.Context.instance()
         self._socket: zmq.Socket[bytes] | None = None
         self._monitor: zmq.Socket[bytes] | None = None
 
+    @property
+    def ended(self) -> bool:
+        """Whether the session ended for good."""
+        return self.session.state is State.ENDED
+
+    @property
+    def has_more(self) -> bool:
+        """Whether something can be taken in at once."""
+        return any(socket is not None and is_readable(socket) for socket in (self._socket, self._monitor))
+
     def turn(self, now_ns: int) -> int:
         """Do all that can be done without waiting; return how many messages were taken in."""
-        session = self._session
+        session = self.session
         if session.wants_connection(now_ns):
             self.drop()
             self._open()
@@ -61,9 +85,13 @@ class Wire:
             self.drop()
         return received
 
+    def next_due_ns(self) -> int:
+        """Return when the session has something to do at the latest."""
+        return self.session.next_due_ns()
+
     def flush(self, now_ns: int) -> None:
         """Send what may be sent."""
-        socket, session = self._socket, self._session
+        socket, session = self._socket, self.session
         if socket is None:
             return
         while (message := session.next_message()) is not None:
@@ -73,29 +101,37 @@ class Wire:
                 session.lost(now_ns, "a gateway that takes nothing")
                 return
 
+    def call_back(self) -> None:
+        """Call the callbacks that are due. One that raises does so out of here; the others stay due."""
+        pipeline = self.session.pipeline
+        if self.in_callback or not pipeline.has_callbacks:
+            return
+        self.in_callback = True
+        try:
+            while (pending := pipeline.take_callback()) is not None:
+                assert pending.callback is not None
+                pending.callback(pending)
+        finally:
+            self.in_callback = False
+
     def drop(self) -> None:
         """Close the connection, if there is one, with all that it still holds."""
         if self._socket is None or self._monitor is None:
             return
-        self._closing([self._socket, self._monitor])
+        self.on_close([self._socket, self._monitor])
         self._socket.disable_monitor()
         self._monitor.close(linger=0)
         self._socket.close(linger=0)
         self._socket = self._monitor = None
 
-    @property
-    def has_more(self) -> bool:
-        """Whether something can be taken in at once."""
-        return any(socket is not None and _is_readable(socket) for socket in (self._socket, self._monitor))
-
     def _open(self) -> None:
         socket = connect(self._context, "DEALER", self._endpoint, LIMITS)
         self._socket = socket
         self._monitor = socket.get_monitor_socket(zmq.EVENT_DISCONNECTED)
-        self._opened([self._socket, self._monitor])
+        self.on_open([self._socket, self._monitor])
 
     def _drain(self, now_ns: int) -> int:
-        socket, session = self._socket, self._session
+        socket, session = self._socket, self.session
         received = 0
         if socket is None or self._monitor is None:
             return 0
@@ -104,12 +140,8 @@ class Wire:
                 session.receive(socket.recv(zmq.NOBLOCK), now_ns)
                 received += 1
         except zmq.Again:
-            if _is_readable(self._monitor):
+            if is_readable(self._monitor):
                 # Only now: what the gateway said before it went is taken in first.
                 self._monitor.recv_multipart(zmq.NOBLOCK)
                 session.lost(now_ns, "a connection that was cut")
         return received
-
-
-def _is_readable(socket: "zmq.Socket[bytes]") -> bool:
-    return bool(int(socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN)
