@@ -28,11 +28,12 @@ _FORMS: dict[str, tuple[type, ...]] = {
     "image_page": (int, int),
     "accounts": (str, int),
     "totals": (),
+    "keys": (),
 }
 """The queries that clients may ask, with the types of their arguments."""
 
 _OF_ACCOUNT = frozenset({"balances", "order", "answer", "open_orders"})
-_OF_ADMIN = frozenset({"accounts", "totals"})
+_OF_ADMIN = frozenset({"accounts", "totals", "keys"})
 
 Answered = Callable[[Session, int, int, Reply], None]
 """Called with session, run, request id and the answer."""
@@ -104,6 +105,8 @@ class Queries:
         def done(reply: Reply) -> None:
             if query == "image" and reply.code == 0 and reply.result:
                 session.remember_image(reply.result[0])
+            if query == "keys" and reply.code == 0:
+                reply = reply._replace(result=[_without_verifiers(row) for row in reply.result])
             answered(session, run, request_id, reply)
 
         self._ask(query, values, done)
@@ -188,6 +191,12 @@ class _AccountImage:
             ask()
         except SessionError as error:
             self._done(Reply(int(error.code), error.detail, 0, 0, None))
+
+
+def _without_verifiers(row: Sequence[Any]) -> tuple[Any, ...]:
+    """Return key id, roles, accounts and iterations: who has the rest could pass for the venue."""
+    _, key_id, roles, accounts, _, iterations, *_ = row
+    return (key_id, roles, accounts, iterations)
 
 
 def _checked(args: object) -> tuple[str, tuple[Any, ...]]:

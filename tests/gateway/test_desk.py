@@ -195,7 +195,9 @@ QUERIES = [
     ("reader", ("image", ("something", "bob")), Code.NOT_AUTHORIZED),
     ("reader", ("image", ("book", "BTC-USD")), 0),
     ("reader", ("image_page", (1, 1)), Code.IMAGE_GONE),
-    ("reader", ("keys", ()), Code.UNSUPPORTED_TYPE),
+    ("reader", ("keys", ()), Code.NOT_AUTHORIZED),
+    ("admin", ("keys", ()), 0),
+    ("reader", ("account_image", ("ann",)), Code.UNSUPPORTED_TYPE),
     ("reader", ("totals", ()), Code.NOT_AUTHORIZED),
     ("admin", ("totals", ()), 0),
     ("admin", ("accounts", ("", 10)), 0),
@@ -217,6 +219,16 @@ def test_queries_show_only_what_the_key_may_see(key: str, args: tuple[Any, ...],
     (request_id,) = peer.send((5, args))
     venue.settle()
     assert peer.replies()[request_id][1] == code
+
+
+def test_keys_are_listed_without_their_verifiers() -> None:
+    venue = Venue()
+    admin = logged_on(venue, "admin")
+    (asked,) = admin.send((5, ("keys", ())))
+    venue.settle()
+    rows = admin.replies()[asked][3][2]
+    assert ("trader", 3, ("ann",)) in [row[:3] for row in rows]
+    assert not [row for row in rows if len(row) != 4 or any(isinstance(value, bytes) for value in row)]
 
 
 def test_an_image_is_paged_only_by_the_session_that_began_it() -> None:
