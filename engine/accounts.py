@@ -88,12 +88,15 @@ class Kept(NamedTuple):
 class Account:
     """One account."""
 
-    __slots__ = ("balances", "busy", "chains", "ids", "lingering", "name", "open_orders", "seq", "state")
+    __slots__ = ("balances", "busy", "chains", "ids", "lingering", "name", "open_orders", "seq", "shut",
+                 "state")  # fmt: skip
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.state: int = AccountState.ACTIVE
         self.busy = False
+        self.shut = False
+        """Whether it may only cancel: blocked, or a mass cancel is under way."""
         self.seq = 0
         self.open_orders = 0
         self.balances: dict[str, Balance] = {}
@@ -101,6 +104,12 @@ class Account:
         self.ids: dict[str, Kept] = {}
         self.lingering: dict[str, None] = {}
         """Ids that left the queue of due ids while their order was open, and go with it."""
+
+    def mark(self, *, state: int | None = None, busy: bool | None = None) -> None:
+        """Change the state, or whether a mass cancel is under way."""
+        self.state = self.state if state is None else state
+        self.busy = self.busy if busy is None else busy
+        self.shut = self.busy or self.state != AccountState.ACTIVE
 
     def balance(self, asset: str) -> Balance:
         """Return the balance in an asset (made when it is first needed)."""

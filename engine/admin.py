@@ -157,7 +157,7 @@ class Admin:
     def set_market_state(self, _: Account, command: SetMarketState) -> Done:
         """Open or halt a market."""
         market = self._state.market(command.market)
-        market.state = command.state
+        market.mark(state=command.state)
         self._state.events.append(MarketStateChanged(market.name, command.state))
         return _NOTHING
 

@@ -212,6 +212,7 @@ class Market:
         "price_ticks_max",
         "qty_lots_max",
         "quote",
+        "shut",
         "spec",
         "state",
         "taker_fee_ppm",
@@ -231,11 +232,19 @@ class Market:
         self.taker_fee_ppm = spec.taker_fee_ppm
         self.state: int = MarketState.OPEN
         self.busy = False
+        self.shut = False
+        """Whether it takes no orders: halted, or a mass cancel is under way."""
         self.market_seq = 0
         self.last_trade_id = 0
         self.last_price_ticks = 0
         self.bids = Half(-1)
         self.asks = Half(1)
+
+    def mark(self, *, state: int | None = None, busy: bool | None = None) -> None:
+        """Change the state, or whether a mass cancel is under way."""
+        self.state = self.state if state is None else state
+        self.busy = self.busy if busy is None else busy
+        self.shut = self.busy or self.state != MarketState.OPEN
 
     def half(self, side: int) -> Half:
         """Return the side of the book where orders of ``side`` rest."""
@@ -243,6 +252,7 @@ class Market:
 
     def check(self) -> None:
         """Verify the book: both sides whole, not crossed, every order of this market."""
+        assert self.shut == (self.busy or self.state != MarketState.OPEN)
         self.bids.check()
         self.asks.check()
         bid, ask = self.bids.best, self.asks.best

@@ -3,7 +3,7 @@
 Nothing here is on the way of an order: it walks the whole state.
 """
 
-from bus.commands import Side
+from bus.commands import AccountState, Side
 
 from .accounts import Account
 from .state import State
@@ -59,6 +59,7 @@ def _check_account(state: State, account: Account) -> None:
             held[asset] = held.get(asset, 0) + order.held_atoms
             count += 1
     assert count == account.open_orders
+    assert account.shut == (account.busy or account.state != AccountState.ACTIVE)
     assert len(account.ids) <= state.limits.ids_per_account_max
     for asset, balance in account.balances.items():
         assert balance.available >= 0 and balance.held == held.get(asset, 0), (account.name, asset)

@@ -25,7 +25,7 @@ Usable in-process, without any of the venue's processes::
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, cast
+from typing import Any
 
 from bus import commands as c
 from bus.codec import decode_command
@@ -61,22 +61,22 @@ class Exchange:
         trading = Trading(self.state)
         admin = Admin(self.state)
         self._mass = mass = MassCancels(self.state, trading)
-        self._handlers: dict[type[c.Command], tuple[Handler, bool]] = {
-            c.PlaceOrder: (trading.place, False),
-            c.CancelOrder: (trading.cancel, False),
-            c.ReduceOrder: (trading.reduce, False),
-            c.ReplaceOrder: (trading.replace, False),
-            c.CancelAll: (mass.cancel_all, False),
-            c.CreateAsset: (admin.create_asset, True),
-            c.CreateMarket: (admin.create_market, True),
-            c.CreateAccount: (admin.create_account, True),
-            c.CreateKey: (admin.create_key, True),
-            c.RevokeKey: (admin.revoke_key, True),
-            c.Deposit: (admin.deposit, True),
-            c.Withdraw: (admin.withdraw, True),
-            c.SetMarketState: (admin.set_market_state, True),
-            c.SetAccountState: (mass.set_account_state, True),
-            c.CancelMarket: (mass.cancel_market, True),
+        self._handlers: dict[type[c.Command], Handler] = {
+            c.PlaceOrder: trading.place,
+            c.CancelOrder: trading.cancel,
+            c.ReduceOrder: trading.reduce,
+            c.ReplaceOrder: trading.replace,
+            c.CancelAll: mass.cancel_all,
+            c.CreateAsset: admin.create_asset,
+            c.CreateMarket: admin.create_market,
+            c.CreateAccount: admin.create_account,
+            c.CreateKey: admin.create_key,
+            c.RevokeKey: admin.revoke_key,
+            c.Deposit: admin.deposit,
+            c.Withdraw: admin.withdraw,
+            c.SetMarketState: admin.set_market_state,
+            c.SetAccountState: mass.set_account_state,
+            c.CancelMarket: mass.cancel_market,
         }
         self._listeners: list[EventHandler] = []
 
@@ -109,15 +109,47 @@ class Exchange:
             UTC nanoseconds; must not be below an earlier call's.
         """
         state = self.state
-        assert now_ns >= state.now_ns, f"expected a time from {state.now_ns} on, was {now_ns}"
+        if now_ns < state.now_ns:
+            raise AssertionError(f"expected a time from {state.now_ns} on, was {now_ns}")
         state.now_ns = now_ns
         events: list[Event] = []
         state.events = events
-        entry = self._handlers.get(type(command))
-        if entry is None:
+        kind = type(command)
+        handler = self._handlers.get(kind)
+        if handler is None:
             self._execute_internal(command)
         else:
-            self._execute_with_id(state, entry[0], entry[1], cast(c.OutsideCommand, command), now_ns)
+            due_ids = state.due_ids
+            if now_ns >= due_ids.due_ns:
+                self._forget_due(now_ns)
+            outside: Any = command
+            name, valid_until_ns = outside[1], outside[2]
+            account = state.accounts.get(name)
+            limits = state.limits
+            if (
+                account is None
+                or not 0 <= valid_until_ns - now_ns <= limits.command_validity_ns_max
+                or (kind in _ADMIN and name != c.OPERATOR)
+            ):
+                self._refuse_entry(outside)
+            elif (command_id := outside[0]) in (ids := account.ids):
+                self._repeat(ids[command_id], outside)
+            elif len(ids) >= limits.ids_per_account_max:
+                self._refuse_more_ids(outside)
+            else:
+                seq = state.next_seq
+                try:
+                    order_id, filled, left = handler(account, command)
+                    kept = _new(Kept, (account, command, 0, seq, order_id, filled, left, ""))
+                except Refusal as refusal:
+                    self._reject(outside, refusal.code, refusal.detail)
+                    kept = Kept(account, outside, int(refusal.code), seq, 0, 0, 0, refusal.detail)
+                ids[command_id] = kept
+                second = valid_until_ns // SECOND_NS
+                queue = due_ids.queues.get(second)
+                if queue is None:
+                    queue = due_ids.open(second)
+                queue.append(kept)
         state.next_seq += len(events)
         if self._listeners:
             self._notify(events)
@@ -182,45 +214,9 @@ class Exchange:
         """Verify every invariant of the state; O(state). For tests and `zeropit journal verify`."""
         checks.check_state(self.state)
 
-    def _execute_with_id(
-        self, state: State, handler: Handler, admin: bool, command: c.OutsideCommand, now_ns: int
-    ) -> None:
-        due_ids = state.due_ids
-        if now_ns >= due_ids.due_ns:
-            self._forget_due(now_ns)
-        valid_until_ns = command[2]
-        account = state.accounts.get(command[1])
-        if (
-            account is None
-            or now_ns > valid_until_ns
-            or valid_until_ns - now_ns > state.limits.command_validity_ns_max
-            or (admin and account.name != c.OPERATOR)
-        ):
-            self._refuse_entry(command)
-            return
-        ids = account.ids
-        command_id = command[0]
-        kept = ids.get(command_id)
-        if kept is not None:
-            self._repeat(kept, command)
-            return
-        if len(ids) >= state.limits.ids_per_account_max:
-            ids_max = state.limits.ids_per_account_max
-            self._reject(command, Code.TOO_MANY_IDS, f"expected fewer than {ids_max} ids kept, was {ids_max}")
-            return
-        seq = state.next_seq
-        try:
-            order_id, filled, left = handler(account, command)
-            kept = tuple.__new__(Kept, (account, command, 0, seq, order_id, filled, left, ""))
-        except Refusal as refusal:
-            self._reject(command, refusal.code, refusal.detail)
-            kept = Kept(account, command, int(refusal.code), seq, 0, 0, 0, refusal.detail)
-        ids[command_id] = kept
-        second = valid_until_ns // SECOND_NS
-        queue = due_ids.queues.get(second)
-        if queue is None:
-            queue = due_ids.open(second)
-        queue.append(kept)
+    def _refuse_more_ids(self, command: c.OutsideCommand) -> None:
+        ids_max = self.state.limits.ids_per_account_max
+        self._reject(command, Code.TOO_MANY_IDS, f"expected fewer than {ids_max} ids kept, was {ids_max}")
 
     def _forget_due(self, now_ns: int) -> None:
         """Take a few ids whose second is over out of the queue; forget those whose order is not open."""
@@ -312,6 +308,8 @@ class Exchange:
             seq += 1
 
 
+_new = tuple.__new__
+_ADMIN = frozenset(c.COMMAND_CLASSES[number] for number in c.ADMIN)
 _NO_LINK = (0, 0)
 _INTERNAL = frozenset({c.OpenLink, c.StartEngine, c.Continue})
 _OPEN_LINK = (c.COMMAND_NUMBERS[c.OpenLink],)

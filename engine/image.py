@@ -111,7 +111,8 @@ def _restore_market(state: State, row: tuple[Any, ...]) -> None:
     spec = decode_event(row[0])
     assert isinstance(spec, MarketCreated)
     market = Market(spec)
-    _, market.state, market.busy, market.market_seq, market.last_trade_id, market.last_price_ticks = row
+    _, market_state, busy, market.market_seq, market.last_trade_id, market.last_price_ticks = row
+    market.mark(state=market_state, busy=busy)
     state.markets[market.name] = market
 
 
@@ -126,7 +127,8 @@ def _account_row(account: Account) -> tuple[Any, ...]:
 def _restore_account(state: State, row: tuple[Any, ...]) -> None:
     name, account_state, busy, seq, balances, chains = row
     account = state.accounts.setdefault(name, Account(name))
-    account.state, account.busy, account.seq = account_state, busy, seq
+    account.mark(state=account_state, busy=busy)
+    account.seq = seq
     account.balances = {asset: Balance(available, held) for asset, available, held in balances}
     account.chains = {market: Chain() for market in chains}
 

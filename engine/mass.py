@@ -48,7 +48,7 @@ class MassCancels:
         account = self._state.account(command.target_account)
         if account.busy:
             raise _busy(account)
-        account.state = command.state
+        account.mark(state=command.state)
         account.seq += 1
         self._state.events.append(AccountStateChanged(account.name, account.seq, command.state))
         if command.state == AccountState.BLOCKED:
@@ -107,10 +107,10 @@ def _first_of_book(market: Market) -> Order | None:
 
 def _mark_busy(job: Job, busy: bool) -> None:
     if job.account is not None:
-        job.account.busy = busy
+        job.account.mark(busy=busy)
     else:
         assert job.market is not None
-        job.market.busy = busy
+        job.market.mark(busy=busy)
 
 
 def _busy(account: Account) -> Refusal:

@@ -12,7 +12,6 @@ from typing import NamedTuple
 from bus.commands import Side
 from bus.events import TradeExecuted
 
-from .accounts import Balance
 from .book import Level, Market, Order
 from .state import State
 
@@ -128,10 +127,12 @@ class Matching:
         taker_account, maker_account = taker.account, maker.account
         paid = price * lots * market.unit_atoms
         sold = lots * market.lot_atoms
-        taker_base = taker_account.balance(market.base)
-        taker_quote = taker_account.balance(market.quote)
-        maker_base = maker_account.balance(market.base)
-        maker_quote = maker_account.balance(market.quote)
+        base, quote = market.base, market.quote
+        taker_balances, maker_balances = taker_account.balances, maker_account.balances
+        taker_base = taker_balances.get(base) or taker_account.balance(base)
+        taker_quote = taker_balances.get(quote) or taker_account.balance(quote)
+        maker_base = maker_balances.get(base) or maker_account.balance(base)
+        maker_quote = maker_balances.get(quote) or maker_account.balance(quote)
         if taker.side == _BUY:
             taker_fee = sold * market.taker_fee_ppm // _PPM
             maker_fee = paid * market.maker_fee_ppm // _PPM
@@ -150,9 +151,9 @@ class Matching:
             maker_base.available += sold - maker_fee
             base_fee, quote_fee = maker_fee, taker_fee
         if base_fee:
-            _pay(state.fees.balance(market.base), base_fee)
+            state.fees.balance(base).available += base_fee
         if quote_fee:
-            _pay(state.fees.balance(market.quote), quote_fee)
+            state.fees.balance(quote).available += quote_fee
         maker.left_lots -= lots
         level.lots -= lots
         level_lots = level.lots
@@ -173,7 +174,3 @@ class Matching:
             refund_atoms, market.market_seq, level_lots,
         )  # fmt: skip
         state.events.append(tuple.__new__(TradeExecuted, trade))
-
-
-def _pay(balance: Balance, amount: int) -> None:
-    balance.available += amount

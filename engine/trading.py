@@ -67,7 +67,7 @@ class Trading:
         market = state.markets.get(name)
         if market is None:
             raise Refusal(Code.UNKNOWN_MARKET, f"expected a market that exists, was {name}")
-        if market.state != _OPEN or market.busy or account.state != _ACTIVE or account.busy:
+        if market.shut or account.shut:
             _refuse_closed(market, account)
         is_market = order_type == _MARKET
         if is_market or post_only or budget or not qty:
@@ -289,14 +289,13 @@ class Trading:
 
     def _rest(self, order: Order, market: Market, account: Account) -> int:
         """Put a new order on the book; return its level's new total."""
-        level_lots = (market.bids if order.side == _BUY else market.asks).add(order)
         chain = account.chains.get(market.name)
         if chain is None:
             chain = account.chains[market.name] = Chain()
         chain.add(order)
         account.open_orders += 1
         self._state.orders[order.order_id] = order
-        return level_lots
+        return (market.bids if order.side == _BUY else market.asks).add(order)
 
     def _rested_event(self, order: Order, level_lots: int) -> None:
         market, account = order.market, order.account
