@@ -101,15 +101,14 @@ class EmbeddedPostgres:
     def stop(self) -> None:
         """Stop the server in order and wait for its end (no server: nothing happens)."""
         pid = self._running_pid()
-        if pid is None:
-            return
-        os.kill(pid, signal.SIGINT)
-        deadline_s = time.monotonic() + STOP_S_MAX
-        while self._running_pid() is not None:
-            if time.monotonic() > deadline_s:
-                os.kill(pid, signal.SIGQUIT)
-                break
-            time.sleep(POLL_S)
+        if pid is not None:
+            os.kill(pid, signal.SIGINT)
+            deadline_s = time.monotonic() + STOP_S_MAX
+            while self._running_pid() is not None:
+                if time.monotonic() > deadline_s:
+                    os.kill(pid, signal.SIGQUIT)
+                    break
+                time.sleep(POLL_S)
         self._reap()
 
     def _launch(self, deadline_s: float) -> None:

@@ -95,7 +95,8 @@ class Feeder:
             for applied in self._stream.poll():
                 assert applied.after_seq == (self.frames[-1].head.last_seq if self.frames else 0)
                 self.frames.append(applied.frame)
-            return sum(t[1] == GATEWAY for f in self.frames for t in f.transactions) == self._number
+            mine = [1 for frame in self.frames for t in frame.transactions if t[1] == GATEWAY]
+            return len(mine) == self._number
 
         until(executed, 60, "everything executed")
         return self.frames[-1].head.last_seq

@@ -1,0 +1,143 @@
+"""The position and what guards it; what the driver raises becomes errors of ours."""
+
+from collections.abc import Callable
+from random import Random
+
+import psycopg
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bus.errors import Code, HistoryError, ServiceError
+from recorder.arrays import bigints, register, texts
+from recorder.database import Database
+from recorder.rows import Rows
+from tests.recorder.conftest import Server
+from tests.recorder.tables import contents
+from tests.recorder.test_rows import record
+from tests.recorder.venue import Venue
+
+OpenDatabase = Callable[[str], Database]
+
+
+def test_a_second_writer_is_found_out(open_database: OpenDatabase, schema: str) -> None:
+    venue = Venue(1)
+    database = open_database(schema)
+    record(database, venue, Random(1))
+    known = database.position
+    venue.trade(3)
+    record(database, venue, Random(1))
+    before = contents(database)
+    late = open_database(schema)
+    late.position = known  # as a recorder that had opened it before the other one wrote
+    rows = Rows(late.markets())
+    assert known is not None
+    for frame in venue.decoded():
+        if frame.head.last_seq > known.seq:
+            rows.add_frame(frame, rows.batch.seq or known.seq)
+    with pytest.raises(ServiceError) as refused:
+        late.write(rows.take())
+    assert refused.value.code == Code.COMPONENT_FAILED
+    assert contents(open_database(schema)) == before
+
+
+def test_rows_that_should_not_be_there_stop_it(open_database: OpenDatabase, schema: str) -> None:
+    venue = Venue(2)
+    venue.trade(5)
+    database = open_database(schema)
+    record(database, venue, Random(1))
+    database.fetch("DELETE FROM position RETURNING seq", ())
+    before = contents(database)
+    database = open_database(schema)
+    assert database.position is None
+    rows = Rows({})
+    for frame in venue.decoded():
+        rows.add_frame(frame, rows.batch.seq)
+    with pytest.raises(ServiceError) as refused:
+        database.write(rows.take())
+    assert "duplicate key" in refused.value.detail
+    assert contents(open_database(schema)) == before
+
+
+def test_a_batch_is_written_whole_or_not_at_all(open_database: OpenDatabase, schema: str) -> None:
+    venue = Venue(3)
+    database = open_database(schema)
+    record(database, venue, Random(1))
+    before = contents(database)
+    venue.trade(5)
+    rows = Rows(database.markets())
+    assert database.position is not None
+    for frame in venue.decoded():
+        if frame.head.last_seq > database.position.seq:
+            rows.add_frame(frame, rows.batch.seq or database.position.seq)
+    batch = rows.take()
+    batch.candles[("BTC-USD", 60, 0)] = [1, 1, 1, 1, 1, 1, 2**63 - 1]
+    batch.candles[("BTC-USD", 60, 1)] = [
+        1,
+        1,
+        1,
+        1,
+        1,
+        1,
+        1,
+    ]  # the last statement of all fails: same row twice
+    with pytest.raises(ServiceError):
+        database.write(batch)
+    assert contents(open_database(schema)) == before
+
+
+def test_a_connection_lost_is_unavailable_until_it_is_opened_again(
+    server: Server, open_database: OpenDatabase, schema: str
+) -> None:
+    venue = Venue(4)
+    database = open_database(schema)
+    assert database._connection is not None
+    database._connection.close()
+    rows = Rows({})
+    for frame in venue.decoded():
+        rows.add_frame(frame, rows.batch.seq)
+    batch = rows.take()
+    for attempt in (lambda: database.write(batch), lambda: database.fetch("SELECT 1", ())):
+        with pytest.raises(HistoryError) as refused:
+            attempt()
+        assert refused.value.code == Code.DATABASE_UNAVAILABLE and refused.value.retryable
+        assert not database.is_open
+    database.open()
+    database.write(batch)
+    assert database.fetch("SELECT count(*) FROM assets", ()) == [(3,)]
+
+
+def test_migrations_run_once(open_database: OpenDatabase, schema: str) -> None:
+    first = open_database(schema).fetch("SELECT name, applied FROM migrations ORDER BY name", ())
+    again = open_database(schema).fetch("SELECT name, applied FROM migrations ORDER BY name", ())
+    assert first == again and len(first) >= 2
+
+
+def test_a_plain_database_gets_hypertables_when_the_extension_comes(
+    open_database: OpenDatabase, schema: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as without:
+        without.setattr("recorder.migrations._enable_timescale", lambda _: (False, "for a test"))
+        database = open_database(schema)
+        assert not database.has_timescale
+        venue = Venue(5)
+        venue.trade(10)
+        record(database, venue, Random(1))
+        before = contents(database)
+    database = open_database(schema)
+    assert contents(database) == before
+    venue.trade(10)
+    record(database, venue, Random(1))
+
+
+@given(
+    numbers=st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1),
+    words=st.lists(st.text(st.characters(codec="utf-8")), min_size=1),
+)
+def test_arrays_arrive_as_they_are(server: Server, numbers: list[int], words: list[str]) -> None:
+    with psycopg.connect(server.dsn) as connection:
+        register(connection)
+        row = connection.execute(
+            "SELECT %b::bigint[], %b::text[]", (bigints(numbers), texts(words)), binary=True
+        ).fetchone()
+    assert row == (numbers, [word.replace("\0", "\ufffd") for word in words])
