@@ -145,6 +145,7 @@ class Desk:
         now_ns = self._mono_ns
         self.flow.keep_time(now_ns, self.engine in (Engine.LINKING, Engine.JOINED))
         self.logons.expire(now_ns)
+        self.private.retry()
         for session in self.sessions:
             if now_ns - session.heard_ns > self._limits.idle_ns_max:
                 self.end(session, "idle")

@@ -97,7 +97,7 @@ class Post:
         for reached, data in messages:
             if not self._deliver(session, data, keep=False):
                 if session.alive:
-                    streams.retry(ring)
+                    streams.stall(ring, session)
                 return
             self._meters.private.value += 1
             ring.followers[session] = reached

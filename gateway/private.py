@@ -44,15 +44,18 @@ class Ring:
         The newest ``account_seq`` seen; 0 as long as none was.
     followers
         Sessions and the ``account_seq`` up to which each has everything (`WAITING`: an image is on its way).
+    stalled
+        Those of them whose queue was full; they are tried again at `PrivateStreams.retry`, not for each event.
     """
 
-    __slots__ = ("account", "events", "followers", "last")
+    __slots__ = ("account", "events", "followers", "last", "stalled")
 
     def __init__(self, account: str, events_max: int) -> None:
         self.account = account
         self.events: deque[bytes] = deque(maxlen=events_max)
         self.last = 0
         self.followers: dict[Session, int] = {}
+        self.stalled: set[Session] = set()
 
     def reaches(self, after: int) -> bool:
         """Whether every event above ``after``, up to the newest, is at hand."""
@@ -82,6 +85,7 @@ class PrivateStreams:
         self._events_max = events_max
         self._rings: dict[str, Ring] = {}
         self._touched: dict[str, Ring] = {}
+        self._stalled: dict[str, Ring] = {}
 
     def __len__(self) -> int:
         return len(self._rings)
@@ -140,7 +144,10 @@ class PrivateStreams:
         """Let a session follow an account no more."""
         session.followed.discard(account)
         ring = self._rings.get(account)
-        if ring is not None and ring.followers.pop(session, None) is not None and not ring.followers:
+        if ring is None:
+            return
+        ring.stalled.discard(session)
+        if ring.followers.pop(session, None) is not None and not ring.followers:
             self._rings[account] = self._rings.pop(account)  # the newest among the unfollowed
 
     def leave_all(self, session: Session) -> None:
@@ -152,15 +159,27 @@ class PrivateStreams:
         """Return the rings with news and who has not got them; forget that there was news."""
         found = []
         for ring in self._touched.values():
-            behind = [session for session, sent in ring.followers.items() if WAITING != sent < ring.last]
+            behind = [
+                session
+                for session, sent in ring.followers.items()
+                if WAITING != sent < ring.last and session not in ring.stalled
+            ]
             if behind:
                 found.append((ring, behind))
         self._touched.clear()
         return found
 
-    def retry(self, ring: Ring) -> None:
-        """Let `due` return a ring again, although nothing happened."""
-        self._touched[ring.account] = ring
+    def stall(self, ring: Ring, session: Session) -> None:
+        """Note that a follower's queue is full."""
+        ring.stalled.add(session)
+        self._stalled[ring.account] = ring
+
+    def retry(self) -> None:
+        """Let `due` return again who was stalled."""
+        for ring in self._stalled.values():
+            ring.stalled.clear()
+            self._touched[ring.account] = ring
+        self._stalled.clear()
 
     def _keep(self, ring: Ring, account_seq: int, seq: int, now_ns: int, event: Sequence[Any]) -> None:
         if account_seq <= ring.last:
@@ -179,6 +198,7 @@ class PrivateStreams:
                 )
             del self._rings[unfollowed]
             self._touched.pop(unfollowed, None)
+            self._stalled.pop(unfollowed, None)
         ring = self._rings[account] = Ring(account, self._events_max)
         return ring
 

@@ -5,7 +5,7 @@ clock are stood in for, by lists and a number.
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Any
 
@@ -202,8 +202,8 @@ class Venue:
             self.desk.end_of_drain()
         self.frames.clear()
 
-    def answer_queries(self) -> None:
-        """Let the engine answer what it was asked."""
+    def answer_queries(self, meanwhile: Callable[[], None] | None = None) -> None:
+        """Let the engine answer what it was asked; ``meanwhile`` happens before the first answer arrives."""
         while self.doors.asked:
             query, args, done = self.doors.asked.popleft()
             try:
@@ -211,6 +211,9 @@ class Venue:
                 reply = Reply(0, "", seq, self.now_ns, unpack(pack(result)))
             except ZeropitError as error:
                 reply = Reply(int(error.code), error.detail, self.exchange.next_seq - 1, self.now_ns, None)
+            if meanwhile is not None:
+                meanwhile()
+                meanwhile = None
             done(reply)
         self.desk.end_of_drain()
 
