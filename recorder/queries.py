@@ -16,7 +16,7 @@ from .rows import CANDLE_INTERVALS_S, Row
 
 MINUTE_S, HOUR_S, DAY_S = 60, 3_600, 86_400
 INTERVALS_S = {
-    "1s": 1, "1m": MINUTE_S, "3m": 3 * MINUTE_S, "5m": 5 * MINUTE_S, "15m": 15 * MINUTE_S,
+    "1s": 1, "5s": 5, "15s": 15, "1m": MINUTE_S, "3m": 3 * MINUTE_S, "5m": 5 * MINUTE_S, "15m": 15 * MINUTE_S,
     "30m": 30 * MINUTE_S, "1h": HOUR_S, "2h": 2 * HOUR_S, "4h": 4 * HOUR_S, "6h": 6 * HOUR_S,
     "8h": 8 * HOUR_S, "12h": 12 * HOUR_S,
     "1d": DAY_S, "3d": 3 * DAY_S, "1w": 7 * DAY_S, "1M": 31 * DAY_S,
