@@ -127,6 +127,11 @@ class Client:
                 assert fields[1] == 9
                 self.private.extend((fields[2], *event[:2], event[3]) for event in fields[3])
 
+    def events(self) -> int:
+        """Take in what has come; return how many private events there are."""
+        self.receive()
+        return len(self.private)
+
     def reply(self, key: tuple[int, int], timeout_s: float = 20.0) -> tuple[Any, ...]:
         """Wait for a reply and return it."""
 
