@@ -78,10 +78,13 @@ def begin(markets: Markets, head: Head, limits: HistoryLimits) -> Asking:
         markets.assets[event.asset] = event.decimals
     base = _good(created)
     oldest = _position(base)
+    has_recorder = True
     for row in base.result:
         market = _market(markets, row, base)
         market.depth = yield from _book(market.name)
-        found = yield from _history(market, markets, base, limits)
+        answers = (yield _history_questions(market, markets, limits)) if has_recorder else [None]
+        has_recorder = None not in answers
+        found = _take_history(market, markets, base, limits, answers)
         if found is None:
             market.begin_without_history(base.now_ns)
         elif found.seq < oldest.seq:
@@ -121,26 +124,31 @@ def _book(name: str) -> Generator[Questions, Answers, Depth]:
             return Depth(page[0], bids, asks)
 
 
-def _history(
-    market: Market, markets: Markets, base: Answer, limits: HistoryLimits
-) -> Generator[Questions, Answers, Position | None]:
-    """Take trades, window and candles from the recorder; None (and nothing done) when it cannot give them."""
-    name, kept_max = market.name, markets.bounds.candles_kept_max
-    intervals = list(market.candles.series)
-    ask = [
-        Question(
-            Source.RECORDER, "last_trades", (name, 0, min(limits.rows_max, markets.bounds.trades_kept_max))
+def _history_questions(market: Market, markets: Markets, limits: HistoryLimits) -> list[Question]:
+    """Return what is asked of the recorder: newest trades, the window's minutes, candles."""
+    name, rows_max, bounds = market.name, limits.rows_max, markets.bounds
+    candles = [
+        (MINUTE, MINUTES),
+        *((interval, bounds.candles_kept_max) for interval in market.candles.series),
+    ]
+    return [
+        Question(Source.RECORDER, "last_trades", (name, 0, min(rows_max, bounds.trades_kept_max))),
+        *(
+            Question(Source.RECORDER, "last_candles", (name, interval, 0, min(rows_max, wanted)))
+            for interval, wanted in candles
         ),
-        Question(Source.RECORDER, "last_candles", (name, MINUTE, 0, min(limits.rows_max, MINUTES))),
     ]
-    ask += [
-        Question(Source.RECORDER, "last_candles", (name, interval, 0, min(limits.rows_max, kept_max)))
-        for interval in intervals
-    ]
-    answers = [answer for answer in (yield ask) if answer is not None and answer.code == Code.OK]
+
+
+def _take_history(
+    market: Market, markets: Markets, base: Answer, limits: HistoryLimits, found: Answers
+) -> Position | None:
+    """Take what the recorder answered; None (and nothing done) when it did not, or is far behind."""
+    answers = [answer for answer in found if answer is not None and answer.code == Code.OK]
     far = base.seq - limits.seqs_behind_max
-    if len(answers) < len(ask) or any(a.venue_id != base.venue_id or a.seq < far for a in answers):
+    if len(answers) < len(found) or any(a.venue_id != base.venue_id or a.seq < far for a in answers):
         return None
+    intervals = list(market.candles.series)
     trades, minutes, *candles = answers
     past = [Trade(row[0], row[3], row[4], row[5], row[1], row[2]) for row in trades.result]
     last_trade_id = past[-1].trade_id if past else 0
