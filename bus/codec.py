@@ -1,8 +1,8 @@
 """MessagePack codec of commands and events: ``[type, *fields]`` arrays with fixed numbers.
 
 Invariant: bytes from outside become a typed record or a `FormError` that names what was expected;
-no other exception leaves this module, and nothing is guessed, cut or defaulted. What decodes,
-encodes to the same bytes.
+no other exception leaves this module, and nothing is guessed, cut or defaulted. What is decoded
+encodes to the same values, in MessagePack's shortest form.
 """
 
 import re
@@ -161,6 +161,18 @@ def _fitting(
 
 
 _SPECS: dict[int, _Spec] = {number: _spec_of(cls) for number, cls in COMMAND_CLASSES.items()}
+
+
+def field_forms(cls: type[Command]) -> dict[str, str]:
+    """Return what each field of a command must look like, in words (for the reference page)."""
+    spec = _SPECS[COMMAND_NUMBERS[cls]]
+    forms = {cls._fields[index - 1]: f"{low} to {_power(high)}" for index, low, high in spec.ranges}
+    forms.update({cls._fields[index - 1]: form for index, _, form in spec.texts})
+    return {name: forms.get(name, "") for name in cls._fields}
+
+
+def _power(number: int) -> str:
+    return "2^63−1" if number == INT_MAX else str(int(number))
 
 
 def encode_command(command: Command) -> tuple[object, ...]:

@@ -23,7 +23,7 @@ from tests.engine.sequences import (
     shortest,
 )
 
-EXAMPLES = 5_000 if ALL else 50
+EXAMPLES = 5_000 if ALL else 150
 STEPS = 100
 
 
