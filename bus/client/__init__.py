@@ -1,7 +1,7 @@
 """The client SDK: trade on a Zeropit venue and follow its market data, blocking or with asyncio.
 
-Needs pyzmq and msgpack alone. `Client` and `AsyncClient` talk to a gateway. One client is for one thread
-(or one event loop); make as many as are needed.
+Needs pyzmq and msgpack alone. `Client` and `AsyncClient` talk to a gateway, `MarketData` and
+`AsyncMarketData` to a feed. One client is for one thread (or one event loop); make as many as are needed.
 """
 
 from ..errors import (
@@ -15,19 +15,27 @@ from ..errors import (
 )
 from .aio import AsyncClient
 from .blocking import Client
+from .followed import Candles, Depth, Missed, Newest, Trades
+from .market_data import AsyncMarketData, MarketData
 from .pending import CommandAnswer, Pending
 from .reports import Image, Report, Reports
 from .rows import Balance, Market, OpenOrder, Order, OrderRow, Status
 
 __all__ = [
     "AsyncClient",
+    "AsyncMarketData",
     "Balance",
+    "Candles",
     "Client",
     "Code",
     "CommandAnswer",
+    "Depth",
     "FormError",
     "Image",
     "Market",
+    "MarketData",
+    "Missed",
+    "Newest",
     "OpenOrder",
     "Order",
     "OrderRow",
@@ -39,5 +47,6 @@ __all__ = [
     "SessionError",
     "Status",
     "StreamError",
+    "Trades",
     "ZeropitError",
 ]

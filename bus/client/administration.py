@@ -28,8 +28,9 @@ from ..commands import (
 from ..errors import Code, FormError
 from ..scram import ITERATIONS_MIN, SALT_BYTES, make_verifier
 from ..units import atoms_from, parse_decimal
-from .calls import Calls, Steps, call
+from .calls import Calls, call
 from .pending import CommandAnswer
+from .turns import Steps
 
 
 class Administration(Calls):

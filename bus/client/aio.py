@@ -4,7 +4,6 @@ Invariant: the loop is never blocked; sockets are only touched when readable, wh
 or when a timer says that something is due.
 """
 
-import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from types import TracebackType
@@ -13,13 +12,12 @@ from typing import Any, Self, TypeVar
 import zmq
 
 from .administration import Administration
-from .calls import Steps
 from .pending import Pending, Unresolved
 from .questions import Questions
 from .reports import Image, Report, Reports
 from .session import closed
 from .trading import Trading
-from .turns import LoopTurns
+from .turns import LoopTurns, Steps
 from .wire import Wire
 
 T = TypeVar("T")
@@ -102,13 +100,7 @@ class AsyncClient(Trading, Questions, Administration):
 
     async def run(self, steps: Steps[T]) -> T:
         """Take the steps of a call, waiting for each; ``timeout_s`` is for all of them."""
-        until_s = time.monotonic() + self.timeout_s
-        try:
-            while True:
-                await self._resolved(next(steps), until_s)
-        except StopIteration as stop:
-            value: T = stop.value
-            return value
+        return await self._turns.run(steps, self.timeout_s)
 
     # --- own execution reports
 
@@ -151,15 +143,3 @@ class AsyncClient(Trading, Questions, Administration):
         self.session.end(closed())
         self._wire.call_back()
         self._turns.stop()
-
-    async def _resolved(self, pending: Pending, until_s: float) -> None:
-        """Wait for one request; give it up when the time is over."""
-        if pending.done:
-            return
-        future: asyncio.Future[None] = self._turns.loop.create_future()
-        pending.callback = lambda _: None if future.done() else future.set_result(None)
-        try:
-            async with asyncio.timeout(until_s - time.monotonic()):
-                await future
-        except TimeoutError:
-            self.session.give_up(pending)

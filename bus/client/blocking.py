@@ -11,13 +11,12 @@ from typing import Any, Self, TypeVar
 import zmq
 
 from .administration import Administration
-from .calls import Steps
 from .pending import Pending, Unresolved
 from .questions import Questions
 from .reports import Image, Report, Reports
 from .session import closed
 from .trading import Trading
-from .turns import FOREVER_S, PollTurns
+from .turns import FOREVER_S, PollTurns, Steps
 from .wire import Wire
 
 T = TypeVar("T")
@@ -118,17 +117,7 @@ class Client(Trading, Questions, Administration):
 
     def run(self, steps: Steps[T]) -> T:
         """Take the steps of a call, waiting for each; ``timeout_s`` is for all of them."""
-        until_ns = time.monotonic_ns() + int(self.timeout_s * 1e9)
-        try:
-            while True:
-                pending = next(steps)
-                while pending.code < 0:
-                    self._turns.turn(until_ns)
-                    if time.monotonic_ns() >= until_ns:
-                        self.session.give_up(pending)
-        except StopIteration as stop:
-            value: T = stop.value
-            return value
+        return self._turns.run(steps, self.timeout_s)
 
     # --- own execution reports
 

@@ -11,7 +11,7 @@ method of the other.
 import functools
 import secrets
 import time
-from collections.abc import Callable, Coroutine, Generator, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
 from ..commands import COMMAND_NUMBERS, Command
@@ -22,14 +22,15 @@ from .pending import CommandAnswer, Pending
 from .pipeline import COMMAND, QUERY
 from .rows import OrderRow
 from .session import Session
+from .turns import Steps
 
 if TYPE_CHECKING:
     from .aio import AsyncClient
     from .blocking import Client
+    from .market_data import AsyncMarketData, MarketData
 
 P = ParamSpec("P")
 T = TypeVar("T")
-Steps = Generator[Pending, None, T]
 
 PLACE, CANCEL = 1, 2
 """Wire numbers of the commands made here."""
@@ -43,9 +44,11 @@ class call(Generic[P, T]):
         functools.update_wrapper(self, steps)  # type: ignore[arg-type]
 
     @overload
-    def __get__(self, client: "Client", owner: type) -> Callable[P, T]: ...
+    def __get__(self, client: "Client | MarketData", owner: type) -> Callable[P, T]: ...
     @overload
-    def __get__(self, client: "AsyncClient", owner: type) -> Callable[P, Coroutine[Any, Any, T]]: ...
+    def __get__(
+        self, client: "AsyncClient | AsyncMarketData", owner: type
+    ) -> Callable[P, Coroutine[Any, Any, T]]: ...
     @overload
     def __get__(self, client: None, owner: type) -> "call[P, T]": ...
     def __get__(self, client: Any, owner: type) -> Any:

@@ -6,9 +6,10 @@ Invariant: what is long is fetched in bounded pages.
 from typing import Any
 
 from ..units import format_units
-from .calls import Calls, Steps, call
+from .calls import Calls, call
 from .pending import CommandAnswer
 from .rows import Balance, Market, OpenOrder, OrderRow
+from .turns import Steps
 
 PAGE_ORDERS = 1_000
 

@@ -9,8 +9,9 @@ from typing import Literal
 from ..commands import OrderType, Side, TimeInForce
 from ..errors import Code, FormError
 from ..units import MarketUnits
-from .calls import CANCEL, Calls, Steps, call
+from .calls import CANCEL, Calls, call
 from .rows import Order
+from .turns import Steps
 
 SideName = Literal["buy", "sell"] | Side
 TimeInForceName = Literal["gtc", "ioc", "fok"] | TimeInForce

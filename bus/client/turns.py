@@ -9,12 +9,17 @@ callback then takes in all messages that have come, at the cost that the blockin
 
 import asyncio
 import time
-from collections.abc import Callable
-from typing import Any, Protocol
+from collections.abc import Callable, Generator
+from typing import Any, Protocol, TypeVar
 
 import zmq
 
-Socket = zmq.Socket[bytes]
+from .pending import Pending
+
+T = TypeVar("T")
+Steps = Generator[Pending, None, T]
+"""A call: it yields each request that it waits for, and returns what it is about."""
+
 FOREVER_S = 1e9
 """Some thirty years."""
 
@@ -40,6 +45,9 @@ class Port(Protocol):
 
     def next_due_ns(self) -> int:
         """Return when it has something to do at the latest."""
+
+    def give_up(self, pending: Pending) -> None:
+        """Resolve a request that is not waited for any longer."""
 
     def call_back(self) -> None:
         """Tell its user what happened; this may raise what the user raises."""
@@ -77,6 +85,20 @@ class PollTurns:
                 return condition()
             self.turn(until_ns)
         return True
+
+    def run(self, steps: Steps[T], timeout_s: float) -> T:
+        """Take the steps of a call, waiting for each; ``timeout_s`` is for all of them."""
+        until_ns = time.monotonic_ns() + int(timeout_s * 1e9)
+        try:
+            while True:
+                pending = next(steps)
+                while pending.code < 0:
+                    self.turn(until_ns)
+                    if self._port.ended or time.monotonic_ns() >= until_ns:
+                        self._port.give_up(pending)
+        except StopIteration as stop:
+            value: T = stop.value
+            return value
 
     def _watch(self, sockets: list[Any]) -> None:
         for socket in sockets:
@@ -121,6 +143,28 @@ class LoopTurns:
         except TimeoutError:
             pass
         return condition()
+
+    async def run(self, steps: Steps[T], timeout_s: float) -> T:
+        """Take the steps of a call, waiting for each; ``timeout_s`` is for all of them."""
+        until_s = time.monotonic() + timeout_s
+        try:
+            while True:
+                pending = next(steps)
+                if not pending.done:
+                    await self._resolved(pending, until_s)
+        except StopIteration as stop:
+            value: T = stop.value
+            return value
+
+    async def _resolved(self, pending: Pending, until_s: float) -> None:
+        future: asyncio.Future[None] = self.loop.create_future()
+        pending.callback = lambda _: None if future.done() else future.set_result(None)
+        self.soon()
+        try:
+            async with asyncio.timeout(until_s - time.monotonic()):
+                await future
+        except TimeoutError:
+            self._port.give_up(pending)
 
     def stop(self) -> None:
         """Close the port's sockets and take no more turns."""

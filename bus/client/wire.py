@@ -12,6 +12,7 @@ from typing import Any
 import zmq
 
 from ..sockets import Limits, connect
+from .pending import Pending
 from .session import Session, State
 from .turns import ignore, is_readable
 
@@ -100,6 +101,10 @@ class Wire:
             except zmq.Again:
                 session.lost(now_ns, "a gateway that takes nothing")
                 return
+
+    def give_up(self, pending: Pending) -> None:
+        """Resolve a request that is not waited for any longer."""
+        self.session.give_up(pending)
 
     def call_back(self) -> None:
         """Call the callbacks that are due. One that raises does so out of here; the others stay due."""
