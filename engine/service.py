@@ -20,6 +20,7 @@ from bus.query_frames import Answer, decode_query, encode_answer
 from bus.service import Host
 from bus.settings import seed_path
 
+from . import compiled
 from .batch import INTERNAL, Batch
 from .disk import OsDisk
 from .gauges import EngineMeters
@@ -81,6 +82,7 @@ class EngineService:
             "recovered", venue=self._journal.venue_id.hex(), seq=self._exchange.next_seq - 1,
             snapshot_seq=recovered.snapshot_seq, records=recovered.records_executed,
             seconds=round(time.monotonic() - began_s, 3), sync=self._journal.sync_policy,
+            core=compiled.mode,
         )  # fmt: skip
 
     def _start_epoch(self) -> None:
@@ -278,6 +280,7 @@ class EngineService:
             "epoch": state.epoch,
             "seq": state.next_seq - 1,
             "orders": len(state.orders),
+            "core": compiled.mode,
             "journal_sync": self._journal.sync_policy,
             "journal_failed": self._journal.failed,
             "journal_next_segment": self._journal.supply.error or "ok",

@@ -6,7 +6,7 @@ nothing iterates over a set.
 """
 
 from collections import deque
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, fields
 
 from bus.commands import FEES, OPERATOR
 from bus.errors import Code
@@ -42,7 +42,7 @@ class Limits:
         return astuple(self)
 
     def __post_init__(self) -> None:
-        for name in self.__slots__:
+        for name in (field.name for field in fields(self)):
             assert getattr(self, name) > 0, f"expected {name} above 0"
         assert self.events_per_transaction_max >= 4, "expected events_per_transaction_max of at least 4"
         assert self.fills_per_order_max + 3 <= self.events_per_transaction_max, (

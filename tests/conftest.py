@@ -1,6 +1,11 @@
 """What every test gets: hypothesis profiles, and a folder short enough for ipc sockets."""
 
 import os
+
+# Tests look into and bend the exchange's modules, which only plain Python allows; the processes that
+# they start run what a user runs.
+os.environ["ZEROPIT_PURE_PYTHON"] = "1"
+
 import shutil
 import tempfile
 from collections.abc import Iterator
