@@ -15,7 +15,7 @@ import sysconfig
 from pathlib import Path
 from typing import Literal
 
-MODULES = ("accounts", "admin", "book", "checks", "exchange", "mass", "matching", "state", "trading")
+MODULES = ("accounts", "admin", "batch", "book", "checks", "exchange", "mass", "matching", "state", "trading")
 """The engine's modules that are compiled, together."""
 
 _SHAPES = ("commands", "events", "errors", "codec")
