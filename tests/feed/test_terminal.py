@@ -1,0 +1,87 @@
+"""The live book: what it draws, and the command over a real feed."""
+
+import subprocess
+import sys
+from io import StringIO
+from pathlib import Path
+
+from rich.console import Console
+
+from bus.market_data import MarketRow, Ticker, Trade
+from feed.terminal import Shown, clock_of, fixed, picture, qty_of
+from tests.feed.crowd import MARKET, Crowd
+from tests.processes import Processes
+
+ROW = MarketRow("ETH-BTC", "ETH", "BTC", 8, 8, 1, 5, 100_000, 1, 10**7, 10**8, 0, 0, 1, 9, 4, 7_000_012)
+TICKER = Ticker(7_000_000, 7_100_000, 6_900_000, 7_000_012, 12, "1234567", "1", 4, 0, 1, True, 4)
+SHOWN = Shown(
+    ROW, [(7_000_010, 1_500), (7_000_000, 3_000)], [(7_000_020, 20)], [Trade(4, 7_000_012, 5, 2, 1, 1)],
+    TICKER, 9, True, 0.0,
+)  # fmt: skip
+
+
+def drawn(shown: Shown) -> str:
+    """Return a picture as plain text."""
+    console = Console(width=110, record=True, file=StringIO())
+    console.print(picture(shown))
+    return console.export_text()
+
+
+def test_decimals_are_exact() -> None:
+    assert fixed(1_234_567, 2) == "12 345.67"
+    assert fixed(-5, 3) == "-0.005"
+    assert fixed(0, 0) == "0"
+    assert fixed(2**63 - 1, 5) == "92 233 720 368 547.75807"
+    assert qty_of(ROW, 1) == "0.001"
+    assert clock_of(1_700_000_000_123_456_789) == "22:13:20.123"
+
+
+def test_the_picture_has_the_book_best_prices_inside() -> None:
+    text = drawn(SHOWN)
+    at = [text.index(price) for price in ("70.00020", "0.00010", "70.00010", "70.00000")]
+    assert at == sorted(at), "asks, spread, bids"
+    for part in (
+        "ETH-BTC",
+        "1.500",
+        "3.000",
+        "+0.00012",
+        "1 234.567 ETH",
+        "4 trades",
+        "00:00:00.000",
+        "market_seq 9",
+    ):
+        assert part in text
+    assert "catching up" not in text and "incomplete" not in text and "HALTED" not in text
+
+
+def test_the_picture_says_what_is_wrong() -> None:
+    assert "catching up" in drawn(SHOWN._replace(in_sync=False))
+    assert "nothing heard for 9 s" in drawn(SHOWN._replace(silence_s=9.0))
+    assert "HALTED" in drawn(SHOWN._replace(market=ROW._replace(state=2)))
+    assert "incomplete" in drawn(SHOWN._replace(ticker=TICKER._replace(complete=False)))
+    assert "ETH-BTC" in drawn(SHOWN._replace(ticker=None, bids=[], asks=[], trades=[]))
+
+
+def command(processes: Processes, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run ``zeropit book`` with the settings of the processes."""
+    sets = [word for assignment in processes.overrides for word in ("--set", assignment)]
+    return subprocess.run(
+        [sys.executable, "-m", "zeropit", "book", *words, *sets],
+        capture_output=True, text=True, timeout=60, check=False, cwd=Path(__file__).parents[2],
+    )  # fmt: skip
+
+
+def test_the_command_draws_a_live_feed(short_dir: Path) -> None:
+    with Processes(short_dir) as processes:
+        processes.start_all(["engine", "archive", "feed"])
+        with Crowd(processes) as crowd:
+            crowd.feed_at(crowd.trade(200))
+            _, bids, asks = crowd.engine_levels()
+        done = command(processes, MARKET, "--once", "--levels", "3")
+        assert done.returncode == 0, done.stderr
+        for price, _ in (*bids[:3], *asks[:3]):
+            assert fixed(price, 2) in done.stdout
+        missing = command(processes, "XRP-USD", "--once")
+        assert missing.returncode == 1
+        assert "UNKNOWN_MARKET: expected a market of BTC-USD" in missing.stderr
+        assert "Traceback" not in missing.stderr
