@@ -8,6 +8,7 @@ ended with one clear line and an exit code: 0 stopped in order, 1 a known failur
 import argparse
 import os
 import signal
+import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
@@ -29,6 +30,9 @@ EXIT_OK = 0
 EXIT_FAILED = 1
 EXIT_SETTINGS = 2
 EXIT_DEFECT = 70
+
+RECURSION_MAX = 5_000
+"""MessagePack nests up to 1,024 deep: what a stranger sends must be shown in an error without one of ours."""
 
 STEP_MS = 100
 """Longest time that a component waits in `step`; a stop is noticed by then."""
@@ -147,6 +151,7 @@ def run(name: str, make: Callable[[Host], Component], argv: Sequence[str] | None
     parser.add_argument("--config", type=Path, help="settings file (TOML)")
     parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="section.key=value")
     options = parser.parse_args(argv)
+    sys.setrecursionlimit(max(RECURSION_MAX, sys.getrecursionlimit()))
     try:
         host = Host(name, settings.load(options.config, options.overrides))
     except SettingsError as error:

@@ -101,30 +101,25 @@ class Desk:
         self._mono_ns = self.post.now_ns = mono_ns
         self._now_ns = now_ns
 
-    def receive(self, peer: bytes, data: bytes) -> None:
-        """Take in a client's message and answer what can be answered at once."""
+    def receive(self, peer: bytes, data: bytes) -> int:
+        """Take in a client's message and answer what can be answered at once; return how many requests it
+        held (a measure of the work done)."""
         self._meters.messages.value += 1
-        session = self.sessions.at(peer)
-        run = 0
         try:
             token, run, requests = open_message(data, self._limits)
         except FormError as error:
-            reply = (0, int(error.code), error.detail, None)
-            self._meters.refused.add(error.code.name)
-            if session is None:
-                self.post.to_stranger(peer, run, [reply])
-            else:
-                self.post.reply(session, session.run, [reply])
-            return
+            self._refuse_message(peer, error)
+            return 1
         session = self.sessions.proven(peer, token)
         if session is None:
             self._reception.serve(peer, run, requests, self._ready)
-            return
+            return len(requests)
         session.heard_ns = self._mono_ns
         session.refill(self._mono_ns, self._limits.requests_per_s_max, self._limits.burst_max)
         replies = self._serve(session, run, requests)
         if replies:
             self.post.reply(session, run, replies)
+        return len(requests)
 
     def end_of_drain(self) -> None:
         """Send the commands, replies and private events that came together."""
@@ -158,6 +153,16 @@ class Desk:
             self.sessions.end(session)
             self.private.leave_all(session)
             self._meters.ended.add(reason)
+
+    def _refuse_message(self, peer: bytes, error: FormError) -> None:
+        """Answer a message that has not the form of one, under request id 0."""
+        self._meters.refused.add(error.code.name)
+        reply = (0, int(error.code), error.detail, None)
+        session = self.sessions.at(peer)
+        if session is None:
+            self.post.to_stranger(peer, 0, [reply])
+        else:
+            self.post.reply(session, session.run, [reply])
 
     def _serve(self, session: Session, run: int, requests: tuple[Any, ...]) -> list[Answered]:
         """Serve a session's requests; return the replies that are known at once."""

@@ -45,7 +45,7 @@ class Ring:
     followers
         Sessions and the ``account_seq`` up to which each has everything (`WAITING`: an image is on its way).
     stalled
-        Those of them whose queue was full; they are tried again at `PrivateStreams.retry`, not for each event.
+        Those of them whose queue was full: tried again at `PrivateStreams.retry`, not for each event.
     """
 
     __slots__ = ("account", "events", "followers", "last", "stalled")

@@ -24,6 +24,8 @@ from .meters import GatewayMeters
 from .socket_doors import SocketDoors
 
 MESSAGES_PER_TURN_MAX = 256
+REQUESTS_PER_TURN_MAX = 2_048
+"""Requests after which a turn takes no further message: answers must not wait for a crowd of askers."""
 KEEP_TIME_NS = 20_000_000
 OPENING_MS = 5
 MS_NS = 1_000_000
@@ -101,13 +103,16 @@ class GatewayService:
 
     def _drain(self) -> None:
         clients, receive = self._doors.clients, self.desk.receive
+        requests = 0
         for _ in range(MESSAGES_PER_TURN_MAX):
             try:
                 parts = clients.recv_multipart(zmq.NOBLOCK)
             except zmq.Again:
                 return
             # Anything but one part is no message of ours; empty bytes are refused as such.
-            receive(parts[0], parts[1] if len(parts) == 2 else b"")
+            requests += receive(parts[0], parts[1] if len(parts) == 2 else b"")
+            if requests >= REQUESTS_PER_TURN_MAX:
+                return
 
     def _engine_state(self, mono_ns: int) -> Engine:
         """Judge the engine by its stream; begin following it once it is heard."""

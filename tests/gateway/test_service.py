@@ -190,6 +190,19 @@ def test_messages_of_odd_parts_and_sizes(venue: Processes) -> None:
         still_trades(venue)
 
 
+def test_deep_nesting_is_refused_like_anything_else(venue: Processes) -> None:
+    with Client(endpoint(venue)) as client:
+        client.ready()
+        head = pack((1, 7, client.token, 0))[1:]
+        for depth in (500, 950, 1_000, 1_020):
+            deep = b"\x91" * depth + b"\x00"
+            for before in (b"", b"\x91", b"\x91\x93\x09\x04", b"\x91\x93\x09\x05"):
+                client.raw(b"\x95" + head + before + deep)
+                client.raw(deep)
+        assert client.ask(8)[1] == 0
+    still_trades(venue)
+
+
 def test_mutated_frames_are_answered_or_ignored_and_harm_nobody(venue: Processes) -> None:
     random = Random(20_260_101)
     with Client(endpoint(venue)) as client, Client(endpoint(venue)) as witness:
