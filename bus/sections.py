@@ -127,7 +127,7 @@ class Engine(Section):
     """Resting orders of one account."""
     links_max: Count = 1_024
     """Gateway links whose last number is kept as state."""
-    command_validity_s_max: Count = 60
+    command_validity_s_max: Annotated[int, Field(ge=1, le=86_400)] = 60
     """How far ahead `valid_until_ns` may lie."""
     heartbeat_ms: Milliseconds = 100
     """An idle engine announces its next seq this often."""

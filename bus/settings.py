@@ -111,6 +111,7 @@ def load(config: Path | None = None, overrides: Sequence[str] = ()) -> Settings:
         raise SettingsError(f"expected JSON in the environment for a list or section: {cause}") from None
     settings = _filled_in(found)
     _check_endpoints(settings)
+    _check_limits(settings)
     return settings
 
 
@@ -250,6 +251,16 @@ def _check_endpoints(settings: Settings) -> None:
             raise SettingsError(
                 f"endpoints.{key}: expected ipc, or tcp with the curve section set, was {endpoint!r}"
             )
+
+
+def _check_limits(settings: Settings) -> None:
+    """Refuse limits that contradict each other: the events of an order's fills must fit its transaction."""
+    events_max, fills_max = settings.engine.events_per_transaction_max, settings.engine.fills_per_order_max
+    if fills_max + 3 > events_max:
+        raise SettingsError(
+            "engine.fills_per_order_max: expected at least 3 below events_per_transaction_max"
+            f" ({events_max}), was {fills_max}"
+        )
 
 
 def main(argv: Sequence[str]) -> int:

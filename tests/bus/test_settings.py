@@ -59,6 +59,11 @@ def test_folders_are_filled_in() -> None:
     [
         ("engine.links_max=0", "engine.links_max: expected greater than or equal to 1, was 0"),
         ("engine.links_max=many", "engine.links_max: expected a valid integer"),
+        (
+            "engine.events_per_transaction_max=402",
+            "engine.fills_per_order_max: expected at least 3 below events_per_transaction_max (402), was 400",
+        ),
+        ("engine.command_validity_s_max=86401", "engine.command_validity_s_max: expected less than or equal"),
         ("engine.linx_max=1", "expected a known setting (name, "),
         ("engin.links_max=1", "expected a known setting (venue, "),
         ("journal.sync=maybe", "journal.sync: expected 'always', 'interval' or 'none', was 'maybe'"),

@@ -32,6 +32,7 @@ LIMITS = Limits(
 TRADERS = ("ann", "bob", "cat")
 MARKETS = ("AB", "CA")
 ASSETS = ("A", "B", "C")
+FUNDS = {"ann": 9_000, "bob": 2_000, "cat": 700}
 PRICE_MAX, QTY_MAX = 6, 8
 A_MARKET = (1, 0, 30, PRICE_MAX, QTY_MAX, 10_000, 33_333)
 """Tick 1, lot of 30 atoms, highest price and quantity, fees of 1 % and 3.3333 %."""
@@ -60,7 +61,7 @@ def setup_commands() -> list[tuple[int, c.Command]]:
     made.append(c.CreateMarket("market-CA", *BY, "CA", "C", "A", *A_MARKET))
     made += [c.CreateAccount(f"new-{name}", *BY, name) for name in TRADERS]
     for name in TRADERS:
-        made += [c.Deposit(f"{name}-{asset}", *BY, name, asset, 5_000) for asset in ASSETS]
+        made += [c.Deposit(f"{name}-{asset}", *BY, name, asset, FUNDS[name]) for asset in ASSETS]
     times = [START_NS - n * SECOND_NS for n in range(len(made), 0, -1)]
     return [(now_ns, until(command, now_ns)) for now_ns, command in zip(times, made, strict=True)]
 

@@ -492,6 +492,40 @@ def test_a_large_mass_cancel_goes_on_in_steps_and_nothing_comes_between(plays: P
     """)
 
 
+def test_several_mass_cancels_go_on_one_after_the_other(plays: Plays) -> None:
+    plays("""
+        bids      | asks
+        a1 1 @ 4  | a3 1 @ 8
+        a2 1 @ 4  | a4 1 @ 8
+        a5 1 @ 4  | b1 1 @ 9
+        b2 1 @ 3  | b3 1 @ 9
+        b4 1 @ 3  | b5 1 @ 9
+        > ann cancels all
+        mass cancel begins: MASS_CANCEL
+        a1 cancelled, 1 left: MASS_CANCEL, 4 USD back
+        a3 cancelled, 1 left: MASS_CANCEL, 1 BTC back
+        a2 cancelled, 1 left: MASS_CANCEL, 4 USD back
+        a4 cancelled, 1 left: MASS_CANCEL, 1 BTC back
+        > operator blocks bob
+        bob BLOCKED
+        mass cancel begins: ACCOUNT_BLOCKED
+        b1 cancelled, 1 left: ACCOUNT_BLOCKED, 1 BTC back
+        b2 cancelled, 1 left: ACCOUNT_BLOCKED, 3 USD back
+        b3 cancelled, 1 left: ACCOUNT_BLOCKED, 1 BTC back
+        > operator activates bob
+        rejected: ACCOUNT_BUSY
+        > b4 cancelled
+        b4 cancelled, 1 left: REQUESTED, 3 USD back
+        > the engine goes on
+        a5 cancelled, 1 left: MASS_CANCEL, 4 USD back
+        mass cancel done: 5 orders
+        > the engine goes on
+        b5 cancelled, 1 left: ACCOUNT_BLOCKED, 1 BTC back
+        mass cancel done: 4 orders
+        bids      | asks
+    """)
+
+
 def test_a_full_transaction_that_cancels_the_last_order_also_ends_the_mass_cancel(plays: Plays) -> None:
     plays("""
         bids      | asks
