@@ -321,4 +321,6 @@ class Desk:
             self.logons.remove_key(event.key_id)
             for session in self.sessions:
                 if session.key_id == event.key_id:
+                    # What it asked for before counts, the revocation itself perhaps.
+                    self.post.send_gathered(session)
                     self.end(session, "revoked")

@@ -49,7 +49,7 @@ class Post:
             session.replies_run = run
             self._gathered[session] = None
         elif session.replies_run != run or len(replies) >= REPLIES_PER_MESSAGE_MAX:
-            self._send_replies(session)
+            self.send_gathered(session)
             session.replies_run = run
             self._gathered[session] = None
             replies = session.replies
@@ -60,7 +60,7 @@ class Post:
         while self._gathered:
             gathered, self._gathered = self._gathered, {}
             for session in gathered:
-                self._send_replies(session)
+                self.send_gathered(session)
 
     def reply(self, session: Session, run: int, replies: list[tuple[Any, ...]]) -> None:
         """Send replies now."""
@@ -102,7 +102,8 @@ class Post:
             self._meters.private.value += 1
             ring.followers[session] = reached
 
-    def _send_replies(self, session: Session) -> None:
+    def send_gathered(self, session: Session) -> None:
+        """Send what was gathered for one session."""
         replies = session.replies
         if replies and session.alive:
             session.replies = []

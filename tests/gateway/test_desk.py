@@ -450,6 +450,14 @@ def test_revoking_a_key_ends_its_sessions() -> None:
     assert ann.codes()[request_id] == Code.NOT_LOGGED_ON
 
 
+def test_who_revokes_the_own_key_is_told_before_the_session_ends() -> None:
+    venue = Venue()
+    admin = logged_on(venue, "admin")
+    (reply,) = answers(venue, admin, RevokeKey("r", "operator", START_NS + S_NS, "admin"))
+    assert reply[1] == 0
+    assert not list(venue.desk.sessions)
+
+
 def test_log_off_ends_the_session_and_answers_what_follows_it() -> None:
     venue = Venue()
     ann = logged_on(venue)
