@@ -26,6 +26,7 @@ COMMANDS = {
     "up": "bus.fleet:up",
     "status": "bus.fleet:status",
     "journal": "engine.cli:journal",
+    "admin": "bus.admin.commands:admin",
     "book": "feed.terminal:book",
 }
 """Other commands: the module and the click command in it."""
