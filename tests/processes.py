@@ -31,6 +31,9 @@ class Processes:
         Further ``section.key=value`` settings of all components.
     """
 
+    detached = False
+    """Whether a Ctrl-C in the terminal spares the components."""
+
     def __init__(self, folder: Path, *overrides: str) -> None:
         self.folder = folder
         self.overrides = [
@@ -66,7 +69,9 @@ class Processes:
         words = [sys.executable, "-m", MODULES[component]]
         words += [word for assignment in assignments for word in ("--set", assignment)]
         with self.log_file(name or component).open("ab") as log:
-            process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            process = subprocess.Popen(
+                words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=self.detached
+            )
         self._running[name or component] = process
         return process
 
@@ -123,6 +128,19 @@ class Processes:
         process = self._running.pop(name)
         os.kill(process.pid, signal.SIGKILL)
         process.wait(STOP_S_MAX)
+
+    def ended(self) -> dict[str, int]:
+        """Return the exit codes of components that ended by themselves."""
+        codes = {name: process.poll() for name, process in self._running.items()}
+        return {name: code for name, code in codes.items() if code is not None}
+
+    def pids(self) -> dict[str, int]:
+        """Return the process ids by component."""
+        return {name: process.pid for name, process in self._running.items()}
+
+    def release(self) -> None:
+        """Let the components live on when the context is left."""
+        self._running.clear()
 
     def log_file(self, name: str) -> Path:
         """Return where a component's output goes (appended over restarts)."""

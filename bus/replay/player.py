@@ -59,6 +59,8 @@ class Player:
         From handing over to the answer, by the number of the step.
     contradictions
         Steps whose copies were answered differently.
+    seconds
+        How long playing took.
     """
 
     def __init__(
@@ -86,6 +88,7 @@ class Player:
         self._handed_ns = array("q")
         self._first_number = 0
         self._answered = 0
+        self.seconds = 0.0
 
     @property
     def answered(self) -> int:
@@ -105,7 +108,7 @@ class Player:
         SessionError
             OUTCOME_UNKNOWN when nothing was answered for ``stall_s_max``; what ended the session.
         """
-        done = len(self.outcomes)
+        done, begun_ns = len(self.outcomes), time.monotonic_ns()
         self.outcomes += [None] * len(steps)
         self.latencies_ns.extend([0] * len(steps))
         self._handed_ns.extend([0] * len(steps))
@@ -116,6 +119,7 @@ class Player:
                 self._hand_over(offset, step)
             self._client.pump(0.0)
         self._wait(0, watch)
+        self.seconds += (time.monotonic_ns() - begun_ns) / 1e9
 
     def _hand_over(self, number: int, step: Step) -> None:
         command = self._command(step)

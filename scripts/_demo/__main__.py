@@ -1,0 +1,256 @@
+"""``scripts/demo``: 30 minutes of a real market through the whole venue, reconciled.
+
+Invariant: the exit code is 0 only if every comparison agrees and no component ended by itself.
+"""
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from bus.client import Client
+from bus.errors import ZeropitError
+from bus.replay.flow import ACCOUNTS, HINDSIGHT, differing, flow_of
+from bus.replay.player import WINDOW, Player
+from bus.replay.setting_up import open_accounts, open_broker
+
+from . import reconcile, reference, report
+from .fetch import fetch_capture
+from .parts import (
+    Book,
+    Database,
+    FeedDoor,
+    database_dsn,
+    engine_balances,
+    engine_book,
+    read_database,
+    recorded_seq,
+)
+from .picture import Film, draw
+from .reference import MARKET
+from .told import Told, read_journal
+from .venue import OPERATOR_KEY, Venue, fresh_folder
+from .watch import Watcher
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+EXPECTED_IDENTICAL = 281
+WATCHED_ACCOUNTS = 5
+SINGLES = 200
+BROKER_KEY = "broker"
+
+
+class Demo:
+    """One run, step by step; what it found is in ``found`` and ``figures``."""
+
+    def __init__(self, console: Console, venue: Venue, rows: int) -> None:
+        self.console = console
+        self.venue = venue
+        self.found = reconcile.Reconciliation()
+        self.figures: dict[str, Any] = {}
+        capture = fetch_capture(ROOT / "var" / "capture")
+        self.venue_trades = capture.trades
+        flow = flow_of(capture)
+        self.steps = flow.steps[: rows or None]
+        self.closing = flow.closing if not rows else len(self.steps)
+        self.is_whole = len(self.steps) == len(flow.steps)
+        self.end_ms = capture.rows[-capture.closing_rows - 1].time_ms
+        self.accounts = [f"trader-{number:02}" for number in range(ACCOUNTS)]
+        self.expected = reference.decide(self.steps, self.accounts)
+
+    def run(self) -> None:
+        """Play, compare, print."""
+        venue = self.venue
+        venue.start_all()
+        gateway = venue.endpoint("gateway", "gateway")
+        with Client(gateway, OPERATOR_KEY, venue.secret) as admin:
+            self._set_up(admin)
+            watcher = Watcher(gateway, BROKER_KEY, venue.secret, self.accounts[:WATCHED_ACCOUNTS])
+            feed = FeedDoor(venue.endpoint("feed", "feed_query"), venue.settings())
+            try:
+                self._play_and_compare(admin, gateway, feed, watcher)
+            finally:
+                watcher.kill()
+                feed.close()
+
+    def _set_up(self, admin: Client) -> None:
+        """Create the market and the accounts through the SDK."""
+        admin.create_asset(reference.BASE, reference.BASE_DECIMALS)
+        admin.create_asset(reference.QUOTE, reference.QUOTE_DECIMALS)
+        admin.create_market(
+            MARKET,
+            reference.BASE,
+            reference.QUOTE,
+            tick_size=reference.TICK_SIZE,
+            lot_size=reference.LOT_SIZE,
+            price_max=reference.PRICE_MAX,
+            qty_max=reference.QTY_MAX,
+            maker_fee_ppm=reference.MAKER_FEE_PPM,
+            taker_fee_ppm=reference.TAKER_FEE_PPM,
+        )
+        open_accounts(admin, "trader", ACCOUNTS, reference.DEPOSITS)
+        open_broker(admin, BROKER_KEY, self.venue.secret, self.accounts)
+
+    def _play_and_compare(self, admin: Client, gateway: str, feed: FeedDoor, watcher: Watcher) -> None:
+        with Client(gateway, BROKER_KEY, self.venue.secret) as client:
+            player = Player(client, MARKET, self.accounts)
+            self._play(player, 0, self.closing, "playing 30 minutes")
+            books = {"when the recording ends": self._books(admin, feed)}
+            if self.is_whole:
+                # What was added to the recording so that every order has an end: the book is empty then.
+                self._play(player, self.closing, len(self.steps), "closing deletes")
+                books["at the end"] = self._books(admin, feed)
+            self._measure_singles(client)
+        last_seq = self._wait_for_all(admin, feed)
+        film = self._film()
+        copies: dict[int, Book] = {}
+        wanted = {engine.market_seq for engine, _ in books.values()}
+
+        def seen(told: Told, seq: int, event: Any) -> None:
+            market_seq = told.market_seqs.get(MARKET, 0)
+            if market_seq in wanted and market_seq not in copies:
+                copies[market_seq] = reconcile.copy_levels(told, MARKET)
+            film.seen(told, seq, event)
+
+        told = read_journal(self.venue.folder / "journal", seen)
+        database = read_database(database_dsn(self.venue.settings()))
+        played = reconcile.Played(self.steps, player.outcomes, self.accounts)
+        reconcile.check_journal(self.found, told, last_seq)
+        reconcile.check_answers(self.found, played, told, self.expected)
+        reconcile.check_totals(self.found, played, told, database)
+        reconcile.check_database(self.found, told, database)
+        for when, (engine, public) in books.items():
+            reconcile.check_book(self.found, when, copies.get(engine.market_seq, Book(0, {})), engine, public)
+        self._check_money(admin, told, database)
+        mine = {name: told.private[name][0] for name in self.accounts[:WATCHED_ACCOUNTS]}
+        reconcile.check_watched(self.found, told, watcher.finish(mine))
+        ours = reconcile.check_trades(
+            self.found, told, self.expected, feed.ask("trades", MARKET, 0, 1_500)[2]
+        )
+        played_ids = {step.order_id for step in self.steps}
+        reached = [t for t in self.venue_trades if {t.buy_order_id, t.sell_order_id} <= played_ids]
+        identical, lines = differing(ours, reached)
+        if self.is_whole:
+            self.found.figure("trades", "identical to the recording's", EXPECTED_IDENTICAL, identical)
+        self.venue.check()
+        self._figures(player, told, database, identical)
+        self._print(player, identical, lines)
+        draw(film, f"Zeropit: {MARKET}, a replay of 30 minutes of Bitstamp", ROOT / "var" / "demo.png")
+
+    def _play(self, player: Player, start: int, end: int, what: str) -> None:
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=self.console) as bar:
+            task = bar.add_task(what, total=end - start)
+
+            def watch(done: int) -> None:
+                bar.update(task, completed=done - start)
+                self.venue.check()
+
+            player.play(self.steps[start:end], watch)
+
+    def _measure_singles(self, client: Client) -> None:
+        """Time round trips one at a time, on the idle venue: a cancel of nothing goes all the way."""
+        times = []
+        for _ in range(SINGLES):
+            began_ns = time.perf_counter_ns()
+            client.wait([client.cancel_id(MARKET, client_order_id="none", account=self.accounts[0])])
+            times.append(time.perf_counter_ns() - began_ns)
+        self.figures["single_p50_ms"] = round(report.percentile(sorted(times), 0.5), 3)
+
+    def _books(self, admin: Client, feed: FeedDoor) -> tuple[Book, Book]:
+        """Return the engine's and the feed's book, the market being quiet."""
+        seq = int(admin.query("status")["seq"])
+        self.venue.until(lambda: feed.seq() >= seq, "the feed at the end of the stream")
+        return engine_book(admin, MARKET), feed.book(MARKET)
+
+    def _wait_for_all(self, admin: Client, feed: FeedDoor) -> int:
+        """Wait until the database and the feed have everything; return the last seq."""
+        last_seq = int(admin.query("status")["seq"])
+        dsn = database_dsn(self.venue.settings())
+        self.venue.until(lambda: recorded_seq(dsn) >= last_seq, "every row in the database")
+        self.venue.until(lambda: feed.seq() >= last_seq, "the feed at the end of the stream")
+        return last_seq
+
+    def _film(self) -> Film:
+        times = {f"{step.order_id}{'x' if step.cancel else ''}": step.time_ms for step in self.steps}
+        return Film(times, MARKET, self.end_ms)
+
+    def _check_money(self, admin: Client, told: Told, database: Database) -> None:
+        accounts = [*self.accounts, "fees", "operator"]
+        balances = {
+            key: amounts
+            for key, amounts in engine_balances(admin, accounts).items()
+            if key in told.balances or any(amounts)
+        }
+        reconcile.check_money(self.found, told, admin.query("totals"), balances, database.balances)
+
+    def _figures(self, player: Player, told: Told, database: Database, identical: int) -> None:
+        times = sorted(player.latencies_ns)
+        self.figures |= {
+            "identical_trades": identical,
+            "venue_trades": len(self.venue_trades),
+            "our_trades": len(told.trades),
+            "agree": self.found.agree,
+            "commands": len(self.steps),
+            "events": told.events,
+            "rows": sum(database.rows.values()),
+            "seconds": round(player.seconds, 3),
+            "orders_per_s": round(len(self.steps) / player.seconds),
+            "p50_ms": round(report.percentile(times, 0.5), 3),
+            "p99_ms": round(report.percentile(times, 0.99), 3),
+            "p999_ms": round(report.percentile(times, 0.999), 3),
+            "max_ms": round(report.percentile(times, 1.0), 3),
+            "comparisons": len(self.found.checks),
+            "differing": sum(not check.agrees for check in self.found.checks),
+            "accounts": len(self.accounts),
+            "outcomes": dict(reconcile.outcome_rows(player.outcomes)),
+        }
+
+    def _print(self, player: Player, identical: int, lines: list[str]) -> None:
+        report.print_outcomes(self.console, reconcile.outcome_rows(player.outcomes))
+        report.print_checks(self.console, self.found)
+        report.print_trades(self.console, identical, len(self.venue_trades), lines, HINDSIGHT)
+        report.print_speed(self.console, self.figures, WINDOW)
+
+
+def _tell_how_to_reach(console: Console, venue: Venue) -> None:
+    """Print where the venue listens and how to stop it."""
+    settings = venue.settings()
+    pids = " ".join(str(pid) for pid in venue.pids().values())
+    console.print(f"\nThe venue goes on running in {venue.folder}.")
+    for component, name in (("gateway", "gateway"), ("feed", "feed_stream"), ("feed", "feed_query")):
+        console.print(f"  {name:<12} {venue.endpoint(component, name)}")
+    console.print(f"  key {OPERATOR_KEY}, secret {venue.secret}")
+    console.print(f"  look: zeropit status --set venue.run_dir={settings.venue.run_dir}", soft_wrap=True)
+    console.print(f"  stop: kill {pids}")
+
+
+@click.command()
+@click.option("--keep", is_flag=True, help="Leave the venue running.")
+@click.option("--quick", "rows", default=0, metavar="N", help="Play only the first N commands.")
+@click.option("--folder", type=click.Path(path_type=Path), default=ROOT / "var" / "demo", show_default=True)
+def main(keep: bool, rows: int, folder: Path) -> None:
+    """Play 30 minutes of a real market through the whole venue and reconcile every part."""
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
+    try:
+        venue = Venue(fresh_folder(folder))
+        with venue:
+            demo = Demo(console, venue, rows)
+            demo.run()
+            if keep:
+                _tell_how_to_reach(console, venue)
+                venue.release()
+            else:
+                venue.stop_all()
+    except (ZeropitError, RuntimeError, TimeoutError) as error:
+        console.print(f"error: {error}", style="bold red", markup=False)
+        sys.exit(1)
+    report.print_json(demo.figures)
+    sys.exit(0 if demo.found.agree else 1)
+
+
+if __name__ == "__main__":
+    main()
