@@ -183,7 +183,7 @@ class Gateway(Section):
     requests_per_message_max: Count = 128
     """Requests in one message of a client."""
     message_bytes_max: Annotated[int, Field(ge=1_024, le=16 * MIB)] = 256 * KIB
-    """Size of one message of a client; the socket drops a peer that sends more."""
+    """Size of one message of a client; the socket drops a peer that sends more than twice that."""
     session_in_flight_max: Count = 4_096
     """Commands of one session sent to the engine and not yet answered; beyond it `BUSY`."""
     pipe_in_flight_max: Count = 16_384

@@ -42,8 +42,9 @@ class SocketDoors:
             in_flight_max=gateway.query_in_flight_max + 8,
         )
         self._asked: dict[int, Callable[[Answer | None], None]] = {}
+        # Up to twice the size a message is answered MESSAGE_TOO_LARGE; beyond it the peer is cut off.
         client_limits = host.limits(
-            sndhwm=gateway.client_messages_max, message_bytes_max=gateway.message_bytes_max
+            sndhwm=gateway.client_messages_max, message_bytes_max=2 * gateway.message_bytes_max
         )
         self.clients = host.bind("gateway", "ROUTER", client_limits, mandatory=True)
 

@@ -187,6 +187,8 @@ def test_messages_of_odd_parts_and_sizes(venue: Processes) -> None:
             client.socket.send_multipart(parts)
         still_trades(venue)
         client.raw(os.urandom(300_000))
+        until(lambda: (client.reply((0, 0)))[1] == Code.MESSAGE_TOO_LARGE, what="MESSAGE_TOO_LARGE")
+        client.raw(os.urandom(600_000))
         still_trades(venue)
 
 
