@@ -84,13 +84,14 @@ class Database:
             )
             self._connection = connection
             register(connection)
-            connection.execute(f"SET statement_timeout = {STATEMENT_MS_MAX}")
             connection.execute("SET timezone = 'UTC'")
             name = sql.Identifier(self._schema)
             if self._schema != "public":
                 connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(name))
             connection.execute(sql.SQL("SET search_path = {}, public").format(name))
             self.has_timescale = migrate(connection, self._log)
+            # Not before: turning a large table into a hypertable may take its time.
+            connection.execute(f"SET statement_timeout = {STATEMENT_MS_MAX}")
             self._read_position(connection)
 
     def close(self) -> None:

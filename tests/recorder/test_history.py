@@ -1,6 +1,6 @@
 """Every history query, in both databases, against what the events say."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 from random import Random
@@ -8,25 +8,37 @@ from typing import Any
 
 import pytest
 
+from bus import logs
 from bus.errors import Code, ZeropitError
 from bus.events import OrderAccepted, TradeExecuted
 from recorder.database import Database
 from recorder.queries import INTERVALS_S, QUERIES, page_of
 from recorder.rows import Row
+from tests.recorder.conftest import Server
 from tests.recorder.tables import markets_of
 from tests.recorder.test_rows import record
 from tests.recorder.venue import MARKETS, START_NS, Venue
 
 ROWS_MAX = 100
+SCHEMA = "history"
 
 
-@pytest.fixture
-def venue(database: Database) -> Venue:
+@pytest.fixture(scope="module")
+def venue(server: Server) -> Venue:
     """A venue whose stream is recorded: some hours, with gaps."""
     venue = Venue(5)
     venue.trade(150, pause_s_max=300)
+    database = Database(lambda: server.dsn, SCHEMA, logs.set_up("recorder", "warning"))
+    database.open()
     record(database, venue, Random(5))
+    database.close()
     return venue
+
+
+@pytest.fixture
+def database(venue: Venue, open_database: Callable[[str], Database]) -> Database:
+    """Where it is recorded; the tests of this module only read."""
+    return open_database(SCHEMA)
 
 
 def ask(database: Database, query: str, *args: object) -> list[Row]:
