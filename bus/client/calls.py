@@ -211,7 +211,7 @@ class Calls:
         return self._decimals[asset]
 
     def _load_markets(self) -> Steps[Sequence[Any]]:
-        """Learn assets and markets; return the market rows."""
+        """Learn assets, markets and how far ahead commands may be valid; return the market rows."""
         for _, asset, decimals, *_ in (yield from self._query("assets", ())):
             self._decimals[asset] = decimals
         rows: Sequence[Any] = yield from self._query("markets", ())
@@ -219,6 +219,10 @@ class Calls:
             created = MarketCreated(*row[0][1 : len(MarketCreated._fields) + 1])
             decimals = (self._decimals[created.base], self._decimals[created.quote])
             self.units[created.market] = MarketUnits(created, *decimals)
+        if self.session.granted is not None:
+            # A second less than allowed: the clocks of venue and client are not the same one.
+            allowed_ns = self.session.granted.validity_s_max * 1_000_000_000
+            self._valid_for_ns = min(self._valid_for_ns, max(allowed_ns // 2, allowed_ns - 1_000_000_000))
         return rows
 
     def _order_row(self, market: str, name: tuple[int, str], account: str | None) -> Steps[OrderRow]:

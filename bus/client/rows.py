@@ -64,8 +64,8 @@ class Order(NamedTuple):
     ) -> Self:
         """Return the order that an accepted command's answer speaks of.
 
-        ``qty_lots``: the total that was asked for; None when there was none (a budget, or unknown): then
-        nothing left means filled if anything was.
+        ``qty_lots``: from how many filled lots on it counts as filled when nothing is left; None (a budget):
+        from the first.
         """
         if answer.left_lots:
             status = Status.OPEN

@@ -6,7 +6,7 @@ anything is sent.
 
 from typing import Literal
 
-from ..commands import OrderType, Side, TimeInForce
+from ..commands import INT_MAX, OrderType, Side, TimeInForce
 from ..errors import Code, FormError
 from ..units import MarketUnits
 from .calls import CANCEL, Calls, call
@@ -92,7 +92,7 @@ class Trading(Calls):
         units = yield from self._units(market)
         fields = (*self._head(CANCEL, account, valid_for_s), market, order_id, client_order_id)
         answer = yield from self._command(fields)
-        return Order.of(answer, client_order_id, units, -1)
+        return Order.of(answer, client_order_id, units, INT_MAX)
 
     @call
     def cancel_all(
@@ -176,7 +176,7 @@ class Trading(Calls):
         lots = units.qty_lots(qty)
         fields = (*self._head(_REDUCE, account, valid_for_s), units.market.market, *name, lots)
         answer = yield from self._command(fields)
-        return Order.of(answer, name[1], units, -1)
+        return Order.of(answer, name[1], units, INT_MAX)
 
     def _replace(
         self,
