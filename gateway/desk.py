@@ -14,7 +14,7 @@ from enum import Enum
 from typing import Any
 
 from bus.codec import check_command, decode_event
-from bus.commands import ADMIN, CONTROL, OPERATOR, TRADING, Role
+from bus.commands import ADMIN, COMMAND_NUMBERS, CONTROL, OPERATOR, TRADING, CancelAll, Role
 from bus.errors import Code, FormError, SessionError, ZeropitError
 from bus.events import KeyCreated, KeyRevoked, LinkOpened
 from bus.frames import refuse
@@ -45,6 +45,7 @@ from .requests import Reply as Answered
 from .sessions import Session, Sessions
 
 _MAY_TRADE = int(Role.TRADER | Role.BROKER)
+_CANCEL_ALL = COMMAND_NUMBERS[CancelAll]
 
 
 class Engine(Enum):
@@ -93,6 +94,7 @@ class Desk:
         self._following = Following(self.private, self.queries, self.post)
         self._gateway = gateway
         self._limits = limits
+        self._frame_max = limits.commands_per_frame_max
         self._meters = meters
         self._mono_ns = self._now_ns = 0
 
@@ -235,11 +237,16 @@ class Desk:
         except (FormError, SessionError) as error:
             self._meters.refused.add(error.code.name)
             return (request_id, int(error.code), error.detail, None)
-        lane = self.flow.lanes[1 if kind in CONTROL else 0]
-        if session.in_flight >= session.in_flight_max or not lane.takes:
+        # An account's own cancel-all must not overtake orders that this session has on their way.
+        urgent = kind in CONTROL and not (kind == _CANCEL_ALL and session.in_flight)
+        lane = self.flow.lanes[1 if urgent else 0]
+        if session.in_flight >= session.in_flight_max:
+            return self._not_now(session, request_id, Code.BUSY, run)
+        count = lane.add((session, run, request_id, self._mono_ns), fields)
+        if not count:
             return self._not_now(session, request_id, Code.BUSY, run)
         session.in_flight += 1
-        if lane.add((session, run, request_id, self._mono_ns), fields) >= self._limits.commands_per_frame_max:
+        if count >= self._frame_max:
             self.flow.flush(lane)
         return None
 

@@ -135,9 +135,10 @@ def test_busy_at_the_bound_of_a_pipe_whoever_sent() -> None:
     ann.commands(*(order() for _ in range(3)))
     (refused,) = bob.commands(order("bob"))
     assert bob.codes() == {refused: Code.BUSY}
-    (control,) = ann.commands(CancelAll(f"c-{next(ids)}", "ann", START_NS + S_NS, ""))
+    bob.run += 1
+    (control,) = bob.commands(CancelAll(f"c-{next(ids)}", "bob", START_NS + S_NS, ""))
     venue.settle()
-    assert ann.codes()[control] == 0, "the control lane has room of its own"
+    assert bob.codes()[control] == 0, "the control lane has room of its own"
 
 
 def test_requests_per_second_are_bounded_and_come_back_with_time() -> None:
@@ -504,9 +505,20 @@ def test_frames_hold_no_more_commands_than_the_engine_takes() -> None:
 def test_control_commands_overtake_in_a_lane_of_their_own() -> None:
     venue = Venue()
     ann = logged_on(venue)
-    placed, stop = ann.commands(order(), CancelAll(f"c-{next(ids)}", "ann", START_NS + S_NS, ""))
+    again = logged_on(venue)
+    (placed,) = ann.commands(order())
+    (stop,) = again.commands(CancelAll(f"c-{next(ids)}", "ann", START_NS + S_NS, ""))
     assert [len(pipe) for pipe in venue.doors.pipes] == [1, 1]
     venue.settle()
-    codes = ann.codes()
-    assert codes == {placed: 0, stop: 0}
+    assert (ann.codes()[placed], again.codes()[stop]) == (0, 0)
     assert venue.exchange.state.links[(77, 1)] == (1, 2)
+
+
+def test_a_session_s_cancel_all_does_not_overtake_its_own_orders() -> None:
+    venue = Venue()
+    ann = logged_on(venue)
+    placed, stop = ann.commands(order(), CancelAll(f"c-{next(ids)}", "ann", START_NS + S_NS, ""))
+    assert [len(pipe) for pipe in venue.doors.pipes] == [1, 0]
+    venue.settle()
+    assert ann.codes() == {placed: 0, stop: 0}
+    assert venue.exchange.open_orders("ann") == []
