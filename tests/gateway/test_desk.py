@@ -505,7 +505,7 @@ def test_frames_hold_no_more_commands_than_the_engine_takes() -> None:
 def test_control_commands_overtake_in_a_lane_of_their_own() -> None:
     venue = Venue()
     ann = logged_on(venue)
-    again = logged_on(venue)
+    again = logged_on(venue, "trader", "second")
     (placed,) = ann.commands(order())
     (stop,) = again.commands(CancelAll(f"c-{next(ids)}", "ann", START_NS + S_NS, ""))
     assert [len(pipe) for pipe in venue.doors.pipes] == [1, 1]
