@@ -137,8 +137,12 @@ class Demo:
             self.found.figure("trades", "identical to the recording's", EXPECTED_IDENTICAL, identical)
         self.venue.check()
         self._figures(player, told, database, identical)
-        self._print(player, identical, lines)
-        draw(film, f"Zeropit: {MARKET}, a replay of 30 minutes of Bitstamp", ROOT / "var" / "demo.png")
+        self._print(player, identical, len(reached), lines)
+        title = (
+            f"Zeropit: 30 minutes of Bitstamp {MARKET}, {len(self.steps):,} commands at "
+            f"{self.figures['orders_per_s']:,} a second, {identical} of {len(reached)} trades identical"
+        )
+        draw(film, title, ROOT / "var" / "demo.png")
 
     def _play(self, player: Player, start: int, end: int, what: str) -> None:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -209,10 +213,10 @@ class Demo:
             "outcomes": dict(reconcile.outcome_rows(player.outcomes)),
         }
 
-    def _print(self, player: Player, identical: int, lines: list[str]) -> None:
+    def _print(self, player: Player, identical: int, reached: int, lines: list[str]) -> None:
         report.print_outcomes(self.console, reconcile.outcome_rows(player.outcomes))
         report.print_checks(self.console, self.found)
-        report.print_trades(self.console, identical, len(self.venue_trades), lines, HINDSIGHT)
+        report.print_trades(self.console, identical, reached, lines, HINDSIGHT)
         report.print_speed(self.console, self.figures, WINDOW)
 
 

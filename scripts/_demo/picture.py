@@ -15,10 +15,11 @@ from bus.events import Event, OrderAccepted, OrderCancelled, TradeExecuted
 from .told import Told
 
 SAMPLE_MS = 1_000
-PRICE_MARGIN_TICKS = 60_00
-BIN_TICKS = 1_00
+PRICE_MARGIN_TICKS = 45_00
+BIN_TICKS = 2_00
 LOTS = 10**8
 NEAR_BASIS_POINTS = (5, 25)
+"""Distances from the middle within which depth is added up."""
 INK, MUTED, GRID, PAPER = "#1f2933", "#66727f", "#dde3e8", "#ffffff"
 BUY, SELL, SPREAD = "#0b7a75", "#c8553d", "#4a5a6a"
 
@@ -96,7 +97,7 @@ def draw(film: Film, title: str, path: Path) -> None:
         axis.set_axisbelow(True)
         axis.spines[["top", "right"]].set_visible(False)
     axes[2].set_xlim(times[0], times[-1])
-    axes[2].xaxis.set_major_locator(dates.MinuteLocator(interval=5))
+    axes[2].xaxis.set_major_locator(dates.MinuteLocator(byminute=range(0, 60, 5)))
     axes[2].xaxis.set_major_formatter(dates.DateFormatter("%H:%M", tz=UTC))
     axes[2].set_xlabel(f"time of the recording, {times[0]:%d %B %Y} UTC")
     figure.suptitle(title, x=0.01, ha="left", fontsize=14, fontweight="bold")
@@ -120,14 +121,14 @@ def _price(figure: Any, axis: Any, film: Film, stills: Any, best: Any, dates: An
         heat[:, column] = np.histogram(prices, bins, weights=np.array(lots) / LOTS)[0]
     heat[heat <= 0] = np.nan
     colours = LinearSegmentedColormap.from_list(
-        "depth", ["#f4f7fa", "#c3d5e6", "#7fa3c7", "#2f5d8c", "#122c4a"]
+        "depth", ["#f2f6fa", "#dbe6f1", "#b9cfe4", "#8fb1d1", "#5f8ab5"]
     )
     edges = [*dates.date2num(times), dates.date2num(times[-1]) + SAMPLE_MS / 86_400_000]
     mesh = axis.pcolormesh(
         edges, bins / 100, heat, cmap=colours, norm=LogNorm(0.01, 10, clip=True), rasterized=True
     )
-    axis.step(times, bids / 100, where="post", color=BUY, linewidth=1.3, label="best bid")
-    axis.step(times, asks / 100, where="post", color=SELL, linewidth=1.3, label="best ask")
+    axis.step(times, bids / 100, where="post", color=BUY, linewidth=1.8, label="best bid")
+    axis.step(times, asks / 100, where="post", color=SELL, linewidth=1.8, label="best ask")
     for side, colour, name, marker in ((1, BUY, "buyer takes", "^"), (2, SELL, "seller takes", "v")):
         some = [trade for trade in film.trades if trade[3] == side]
         axis.scatter(
@@ -146,7 +147,9 @@ def _price(figure: Any, axis: Any, film: Film, stills: Any, best: Any, dates: An
     axis.set_ylabel("price, USD")
     axis.legend(loc="upper left", ncols=4, frameon=True, framealpha=0.9, edgecolor=GRID, markerscale=0.8)
     bar = figure.colorbar(mesh, ax=axis, pad=0.01, fraction=0.025, extend="both")
-    bar.set_label("resting at each dollar, BTC")
+    bar.set_label("resting in each 2 USD, BTC")
+    bar.ax.yaxis.set_major_formatter("{x:g}")
+    bar.ax.minorticks_off()
     bar.outline.set_visible(False)
 
 

@@ -25,6 +25,7 @@ LOG_LINES = 20
 POLL_S = 0.02
 SOCKET_NAME_BYTES_MAX = 30
 OPERATOR_KEY = "operator"
+SEGMENT_BYTES = 64 * 1024 * 1024
 
 SEED = """# The demo's operator; assets, market and accounts are made through the client SDK.
 [[keys]]
@@ -57,6 +58,7 @@ class Venue(Processes):
             folder,
             f"venue.run_dir={run_dir}",
             f"seed.file={seed}",
+            f"journal.segment_bytes={SEGMENT_BYTES}",
             *(f"endpoints.{door}=tcp://127.0.0.1:0" for door in doors),
             *overrides,
         )
