@@ -16,8 +16,9 @@ from .doors import Doors
 from .limits import Limits
 from .links import Lane, LinkState, Sent
 from .meters import CODES, GatewayMeters
-from .post import Post
+from .post import REPLIES_PER_MESSAGE_MAX, Post
 from .private import PrivateStreams
+from .sessions import Session
 
 LANES = ("orders", "control")
 
@@ -93,6 +94,10 @@ class Flow:
         gather = self._post.gather
         private = self._private if len(self._private) else None
         answered, taken_ns = 0, 0
+        # Replies in a row mostly go to one session: then they are appended without a call.
+        last: Session | None = None
+        last_run = 0
+        replies: list[tuple[Any, ...]] = []
         for transaction in transactions:
             first_seq = transaction[0]
             if first_seq <= after_seq:
@@ -106,16 +111,23 @@ class Flow:
                     session.in_flight -= 1
                     answer = wire_answer(first_seq, events)
                     code = answer[0]
-                    gather(session, run, (request_id, code, answer[5], answer))
+                    reply = (request_id, code, answer[5], answer)
+                    if session is last and run == last_run and 0 < len(replies) < REPLIES_PER_MESSAGE_MAX:
+                        replies.append(reply)
+                    else:
+                        gather(session, run, reply)
+                        last, last_run, replies = session, run, session.replies
                     answered += 1
                     taken_ns = taken_ns or taken
                     if code:
                         self._rejected(code, sent, self.lanes[number & 1])
+                        last = None
                 else:
                     self._late(self.lanes[number & 1], number)
             kind = events[0][0]
             if kind < 20 and kind != 3 and kind != 4:
                 self._notice_all(events)
+                last = None
             if private is not None:
                 private.take(first_seq, now_ns, events)
         if answered:

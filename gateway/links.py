@@ -37,6 +37,9 @@ class LinkState(Enum):
     """Commands are taken."""
 
 
+_OPEN = LinkState.OPEN
+
+
 class Lane:
     """One of the two lanes of a gateway.
 
@@ -86,13 +89,16 @@ class Lane:
     @property
     def takes(self) -> bool:
         """Whether a command may be added."""
-        return self.state is LinkState.OPEN and len(self.pending) + len(self.overdue) < self.in_flight_max
+        return self.state is LinkState.OPEN and self.in_flight < self.in_flight_max
 
     def add(self, sent: Sent, command: tuple[Any, ...]) -> int:
-        """Put a command into the outbox; return how many are in it."""
+        """Put a command into the outbox; return how many are in it, or 0 when it is not taken."""
+        pending = self.pending
+        if self.state is not _OPEN or len(pending) + len(self.overdue) >= self.in_flight_max:
+            return 0
         number = self._next
         self._next = number + 2
-        self.pending[number] = sent
+        pending[number] = sent
         outbox = self.outbox
         outbox.append((sent[0].number, number, command))
         return len(outbox)
