@@ -25,15 +25,18 @@ class Series:
         Whether `take_changes` has something.
     begins_seq
         Trades up to this seq are in it already (history).
+    complete_from_ns
+        From when on all trades are in it; 0: all there were.
     """
 
     __slots__ = (
-        "_bar", "_close", "_kept", "_kept_max", "_told_ns", "begins_seq", "changed", "end_ns", "interval",
-        "start_ns",
+        "_bar", "_close", "_kept", "_kept_max", "_told_ns", "begins_seq", "changed", "complete_from_ns",
+        "end_ns", "interval", "start_ns",
     )  # fmt: skip
 
-    def __init__(self, interval: Interval, kept_max: int) -> None:
+    def __init__(self, interval: Interval, kept_max: int, complete_from_ns: int = 0) -> None:
         self.interval = interval
+        self.complete_from_ns = complete_from_ns
         self.start_ns = self.end_ns = 0
         self.begins_seq = 0
         self.changed = False
@@ -149,9 +152,8 @@ class Candles:
     def __init__(
         self, intervals: Iterable[str], kept_max: int, unit_atoms: int, complete_from_ns: int = 0
     ) -> None:
-        self.series = {name: Series(INTERVALS[name], kept_max) for name in intervals}
+        self.series = {name: Series(INTERVALS[name], kept_max, complete_from_ns) for name in intervals}
         self.unit_atoms = unit_atoms
-        self.complete_from_ns = complete_from_ns
         self._kept_max = kept_max
         self._next_second_ns = 0
 
@@ -169,22 +171,29 @@ class Candles:
             series.roll(now_ns)
 
     @property
+    def complete_from_ns(self) -> int:
+        """From when on all trades are in all intervals; 0: all there were."""
+        return max((series.complete_from_ns for series in self.series.values()), default=0)
+
+    @property
     def changed(self) -> bool:
         """Whether candles of any interval changed since they were told."""
         return any(series.changed for series in self.series.values())
 
     def changes(self, interval: str) -> list[Candle]:
         """Return the candles of an interval that changed since the last call, oldest first."""
-        return [self._row(*row) for row in self.series[interval].take_changes()]
+        series = self.series[interval]
+        return [self._row(series, *row) for row in series.take_changes()]
 
     def rows(self, interval: str, from_ns: int, limit: int) -> list[Candle]:
         """Return at most ``limit`` candles from the one that contains ``from_ns`` on; -1: the newest."""
         series = self.series[interval]
         found = series.newest(limit) if from_ns < 0 else series.since(from_ns, limit)
-        return [self._row(*row) for row in found]
+        return [self._row(series, *row) for row in found]
 
-    def _row(self, start_ns: int, bar: Bar, closed: bool) -> Candle:
+    def _row(self, series: Series, start_ns: int, bar: Bar, closed: bool) -> Candle:
         return Candle(
             start_ns, bar.open, bar.high, bar.low, bar.close, str(bar.lots),
-            str(bar.notional * self.unit_atoms), bar.trades, closed, start_ns >= self.complete_from_ns,
+            str(bar.notional * self.unit_atoms), bar.trades, closed,
+            start_ns >= series.complete_from_ns,
         )  # fmt: skip

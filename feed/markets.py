@@ -7,7 +7,7 @@ no clock: time is that of the events.
 `Markets.apply` runs for every event of the venue, so it works on the raw arrays.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from bus.codec import decode_event
@@ -111,16 +111,18 @@ class Market:
         self._bar = Bar.of(trade.price_ticks, trade.qty_lots)
         self._bar_ns = trade.time_ns
 
-    def begin_without_history(self, now_ns: int) -> None:
-        """Begin the candles with the last price there was, if any."""
+    def begin_without_history(self, now_ns: int, intervals: Iterable[str]) -> None:
+        """Begin candles of some intervals with the last price there was, if any."""
         last = self.tickers.last_ticks
         if last:
-            for series in self.candles.series.values():
+            for series in map(self.candles.series.__getitem__, intervals):
                 series.seed([(series.interval.start_of(now_ns), Bar.flat(last))], now_ns)
 
     def _catch_up(self, trade: Trade) -> None:
         """Add a trade to what does not have it from history; O(intervals)."""
         bar = Bar.of(trade.price_ticks, trade.qty_lots)
+        # History's window may be newer than its trades: it holds this trade without knowing its number.
+        self.tickers.last_trade_id = max(self.tickers.last_trade_id, trade.trade_id)
         if trade.seq > self.tickers.begins_seq:
             self.tickers.add(bar, trade.time_ns, trade.trade_id)
         for series in self.candles.series.values():

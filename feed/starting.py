@@ -86,7 +86,7 @@ def begin(markets: Markets, head: Head, limits: HistoryLimits) -> Asking:
         has_recorder = None not in answers
         found = _take_history(market, markets, base, limits, answers)
         if found is None:
-            market.begin_without_history(base.now_ns)
+            market.begin_without_history(base.now_ns, market.candles.series)
         elif found.seq < oldest.seq:
             oldest = found
         markets.add(market)
@@ -143,25 +143,35 @@ def _history_questions(market: Market, markets: Markets, limits: HistoryLimits) 
 def _take_history(
     market: Market, markets: Markets, base: Answer, limits: HistoryLimits, found: Answers
 ) -> Position | None:
-    """Take what the recorder answered; None (and nothing done) when it did not, or is far behind."""
-    answers = [answer for answer in found if answer is not None and answer.code == Code.OK]
+    """Take what the recorder answered; None (and nothing done) when it did not, or is far behind.
+
+    What it refused alone (a sum too large for the wire's integers) begins without history.
+    """
+    answers = [answer for answer in found if answer is not None]
     far = base.seq - limits.seqs_behind_max
     if len(answers) < len(found) or any(a.venue_id != base.venue_id or a.seq < far for a in answers):
         return None
-    intervals = list(market.candles.series)
     trades, minutes, *candles = answers
+    if trades.code != Code.OK or minutes.code != Code.OK:
+        return None
     past = [Trade(row[0], row[3], row[4], row[5], row[1], row[2]) for row in trades.result]
     last_trade_id = past[-1].trade_id if past else 0
     market.trades = Trades(markets.bounds.trades_kept_max, last_trade_id, past)
-    unit = market.terms.unit_atoms
-    market.tickers.complete_from_ns = market.candles.complete_from_ns = 0
-    market.tickers.begins_seq = minutes.seq
-    market.tickers.seed(_bars(minutes, unit), last_trade_id)
-    for interval, answer in zip(intervals, candles, strict=True):
-        series = market.candles.series[interval]
-        series.begins_seq = answer.seq
-        series.seed(_bars(answer, unit), answer.now_ns)
-    market.bars_seq = max(answer.seq for answer in answers)
+    tickers, unit = market.tickers, market.terms.unit_atoms
+    last_ticks, tickers.last_ticks = tickers.last_ticks, 0
+    tickers.complete_from_ns = 0
+    tickers.begins_seq = minutes.seq
+    tickers.seed(_bars(minutes, unit), last_trade_id)
+    bare = []
+    for series, answer in zip(market.candles.series.values(), candles, strict=True):
+        if answer.code == Code.OK:
+            series.begins_seq, series.complete_from_ns = answer.seq, 0
+            series.seed(_bars(answer, unit), answer.now_ns)
+        else:
+            bare.append(series.interval.name)
+    tickers.last_ticks = tickers.last_ticks or last_ticks
+    market.begin_without_history(base.now_ns, bare)
+    market.bars_seq = max(base.seq, *(answer.seq for answer in answers))
     return _position(min(answers, key=lambda answer: answer.seq))
 
 

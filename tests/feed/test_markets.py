@@ -10,7 +10,7 @@ from bus.events import TradeExecuted
 from bus.frames import EventsFrame
 from feed.markets import Bounds, Market, Markets
 from tests.feed.naive import Deal, candles_of, ticker_of
-from tests.recorder.venue import MARKETS, Venue
+from tests.feed.venue import MARKETS, Venue
 
 BOUNDS = Bounds(("1s", "1m", "1h", "1M"), 1_000, 1_000)
 SEEDS = st.integers(0, 2**32)

@@ -15,7 +15,7 @@ from feed.markets import Bounds, Markets
 from feed.publisher import Publisher
 from feed.queries import Queries, QueryLimits
 from feed.telling import Pace, Teller
-from tests.recorder.venue import Venue
+from tests.feed.venue import Venue
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "market-data.md"
 ROWS_MAX, LEVELS_MAX = 7, 5

@@ -1,5 +1,6 @@
 """The feed as a process beside a real engine: late joiners, restarts, holes, garbage, slow peers."""
 
+import shutil
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -208,12 +209,15 @@ def test_a_hole_is_shown_by_the_numbers_and_closed_by_questions(processes: Proce
         book.snapshot(crowd.feed("depth", MARKET, 5_000).result)
         known = {trade[0]: trade for trade in trades_of(crowd)}
         sub.unsubscribe(DEPTH, TRADE)
+        witness = crowd.subscriber(DEPTH)
+        until(lambda: witness.heard(DEPTH), what="a heartbeat")
         crowd.feed_at(crowd.trade(300))
+        market_seq, bids, asks = crowd.engine_levels()
+        until(lambda: witness.of(DEPTH)[-1].last_number == market_seq, what="all diffs told")
         sub.receive()
         sub.subscribe(DEPTH, TRADE)
         seen = len(sub.frames)
         snapshots = 0
-        market_seq, bids, asks = crowd.engine_levels()
         last_trade_id = crowd.feed("trades", MARKET, -1, 1).result[1]
 
         def repaired() -> bool:
@@ -288,6 +292,19 @@ def test_who_does_not_read_holds_nobody_up(processes: Processes) -> None:
 
         until(followed, what="the sleeper's book")
         assert (book.bids, book.asks) == (dict(bids), dict(asks))
+
+
+def test_another_venue_at_the_same_place_stops_the_feed(processes: Processes) -> None:
+    running = processes.spawn("feed")
+    with Crowd(processes) as crowd:
+        crowd.feed_at(crowd.trade(10))
+        processes.stop("archive")
+        processes.stop("engine")
+        shutil.rmtree(processes.settings().journal.dir)
+        processes.start_all(["engine", "archive"])
+        until(lambda: running.poll() is not None, what="the feed's end")
+        assert running.returncode == 1
+        assert "STREAM_OTHER_VENUE" in processes.log("feed")
 
 
 def test_before_the_stream_is_heard_only_status_is_answered(short_dir: Path) -> None:

@@ -12,9 +12,10 @@ from bus.query_frames import Answer
 from engine.queries import Queries
 from feed.markets import Markets
 from feed.starting import Answers, HistoryLimits, Question, Source, begin
-from tests.feed.naive import candles_of
+from tests.feed.naive import candles_of, ticker_of
 from tests.feed.test_markets import BOUNDS, check, deals_of
-from tests.recorder.venue import ENGINE, MARKETS, Venue
+from tests.feed.venue import MARKETS, Venue
+from tests.recorder.venue import ENGINE
 
 PAGE_ENTRIES_MAX = 3
 FAR = HistoryLimits(5_000, 0)
@@ -143,6 +144,50 @@ def test_history_that_is_far_behind_or_of_another_venue_is_not_taken() -> None:
         markets, after_seq = started(venue, Bad(venue), HistoryLimits(5_000, 20))
         assert after_seq > 1
         assert not all(market.candles.complete_from_ns == 0 for market in markets.by_name.values())
+
+
+def test_an_interval_that_history_refuses_begins_without_it() -> None:
+    venue = Venue(6)
+    venue.trade(40, pause_s_max=3.0)
+
+    class Refusing(Sources):
+        def _past(self, question: Question) -> Answer | None:
+            if question.args[1:2] == ("1M",):
+                return self._answer(None, int(Code.OUT_OF_RANGE))
+            return super()._past(question)
+
+    markets, after_seq = started(venue, Refusing(venue), FAR)
+    venue.trade(5)
+    follow(markets, venue, after_seq)
+    for name in MARKETS:
+        market = markets.market(name)
+        market.settle()
+        deals = deals_of(venue, name)
+        unit = market.terms.unit_atoms
+        assert market.tickers.row(markets.now_ns) == ticker_of(deals, markets.now_ns, unit)
+        for interval in ("1s", "1m", "1h"):
+            rows = market.candles.rows(interval, -1, 50)
+            assert rows == candles_of(deals, interval, markets.now_ns, unit)[-50:]
+        (month,) = market.candles.rows("1M", -1, 1)
+        assert not month.complete
+        assert month.close_ticks == deals[-1].price
+
+
+def test_an_image_that_the_engine_let_go_is_taken_again() -> None:
+    venue = Venue(7)
+    venue.trade(60)
+    stolen: list[object] = []
+
+    class Stealing(Sources):
+        def _engine(self, question: Question) -> Answer:
+            if question.query == "image_page" and len(stolen) < 5:
+                stolen.append(self._queries.answer("image", ("book", MARKETS[0]), venue.now_ns))
+            return super()._engine(question)
+
+    markets, after_seq = started(venue, Stealing(venue), FAR)
+    assert len(stolen) == 5
+    follow(markets, venue, after_seq)
+    check(markets, venue)
 
 
 def test_an_engine_that_does_not_know_its_books_stops_the_start() -> None:
