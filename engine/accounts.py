@@ -94,7 +94,8 @@ class Account:
     def __init__(self, name: str) -> None:
         self.name = name
         self.state: int = AccountState.ACTIVE
-        self.busy = False
+        self.busy = 0
+        """Mass cancels under way."""
         self.shut = False
         """Whether it may only cancel: blocked, or a mass cancel is under way."""
         self.seq = 0
@@ -105,11 +106,11 @@ class Account:
         self.lingering: dict[str, None] = {}
         """Ids that left the queue of due ids while their order was open, and go with it."""
 
-    def mark(self, *, state: int | None = None, busy: bool | None = None) -> None:
-        """Change the state, or whether a mass cancel is under way."""
+    def mark(self, *, state: int | None = None, busy: int | None = None) -> None:
+        """Change the state, or how many mass cancels are under way."""
         self.state = self.state if state is None else state
         self.busy = self.busy if busy is None else busy
-        self.shut = self.busy or self.state != AccountState.ACTIVE
+        self.shut = self.busy > 0 or self.state != AccountState.ACTIVE
 
     def balance(self, asset: str) -> Balance:
         """Return the balance in an asset (made when it is first needed)."""

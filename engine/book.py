@@ -231,7 +231,8 @@ class Market:
         self.maker_fee_ppm = spec.maker_fee_ppm
         self.taker_fee_ppm = spec.taker_fee_ppm
         self.state: int = MarketState.OPEN
-        self.busy = False
+        self.busy = 0
+        """Mass cancels under way."""
         self.shut = False
         """Whether it takes no orders: halted, or a mass cancel is under way."""
         self.market_seq = 0
@@ -240,11 +241,11 @@ class Market:
         self.bids = Half(-1)
         self.asks = Half(1)
 
-    def mark(self, *, state: int | None = None, busy: bool | None = None) -> None:
-        """Change the state, or whether a mass cancel is under way."""
+    def mark(self, *, state: int | None = None, busy: int | None = None) -> None:
+        """Change the state, or how many mass cancels are under way."""
         self.state = self.state if state is None else state
         self.busy = self.busy if busy is None else busy
-        self.shut = self.busy or self.state != MarketState.OPEN
+        self.shut = self.busy > 0 or self.state != MarketState.OPEN
 
     def half(self, side: int) -> Half:
         """Return the side of the book where orders of ``side`` rest."""
@@ -252,7 +253,7 @@ class Market:
 
     def check(self) -> None:
         """Verify the book: both sides whole, not crossed, every order of this market."""
-        assert self.shut == (self.busy or self.state != MarketState.OPEN)
+        assert self.shut == (self.busy > 0 or self.state != MarketState.OPEN)
         self.bids.check()
         self.asks.check()
         bid, ask = self.bids.best, self.asks.best

@@ -6,6 +6,7 @@ Nothing here is on the way of an order: it walks the whole state.
 from bus.commands import AccountState, Side
 
 from .accounts import Account
+from .book import Market
 from .state import State
 
 
@@ -36,6 +37,9 @@ def check_state(state: State) -> None:
     assert resting == len(state.orders)
     for account in state.accounts.values():
         _check_account(state, account)
+    targets: list[Account | Market] = [*state.markets.values(), *state.accounts.values()]
+    for target in targets:
+        assert target.busy == sum((job.account or job.market) is target for job in state.jobs)
     queued = list(state.due_ids.in_order())
     assert all(kept.account.ids[kept.command[0]] is kept for kept in queued)
     accounts = state.accounts.values()
@@ -59,7 +63,7 @@ def _check_account(state: State, account: Account) -> None:
             held[asset] = held.get(asset, 0) + order.held_atoms
             count += 1
     assert count == account.open_orders
-    assert account.shut == (account.busy or account.state != AccountState.ACTIVE)
+    assert account.shut == (account.busy > 0 or account.state != AccountState.ACTIVE)
     assert len(account.ids) <= state.limits.ids_per_account_max
     for asset, balance in account.balances.items():
         assert balance.available >= 0 and balance.held == held.get(asset, 0), (account.name, asset)

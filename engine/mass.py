@@ -46,12 +46,10 @@ class MassCancels:
     def set_account_state(self, operator: Account, command: SetAccountState) -> Done:
         """Block an account and cancel its orders, or activate it."""
         account = self._state.account(command.target_account)
-        if account.busy:
-            raise _busy(account)
         account.mark(state=command.state)
         account.seq += 1
         self._state.events.append(AccountStateChanged(account.name, account.seq, command.state))
-        if command.state == AccountState.BLOCKED:
+        if command.state == AccountState.BLOCKED and not self._cancels_all_of(account):
             job = Job(operator.name, command.command_id, account, None, CancelReason.ACCOUNT_BLOCKED)
             self._begin(job, account.name)
         return _NOTHING
@@ -62,13 +60,17 @@ class MassCancels:
         if not jobs:
             raise Refusal(Code.INVALID_COMBINATION, "expected work to go on with, was none")
         if self._work(jobs[0]):
-            jobs.popleft()
+            _mark_busy(jobs.popleft(), -1)
+
+    def _cancels_all_of(self, account: Account) -> bool:
+        """Return whether all orders of an account are being cancelled already; O(jobs)."""
+        return any(job.account is account and job.market is None for job in self._state.jobs)
 
     def _begin(self, job: Job, account_name: str) -> None:
         market = job.market.name if job.market is not None else ""
         self._state.events.append(MassCancelStarted(account_name, job.command_id, market, job.reason))
         if not self._work(job):
-            _mark_busy(job, True)
+            _mark_busy(job, 1)
             self._state.jobs.append(job)
 
     def _work(self, job: Job) -> bool:
@@ -80,7 +82,6 @@ class MassCancels:
                 return False
             self._trading.cancel_resting(order, job.reason)
             job.orders += 1
-        _mark_busy(job, False)
         market = job.market.name if job.market is not None else ""
         account_name = job.account.name if job.account is not None else ""
         events.append(MassCancelDone(account_name, job.command_id, market, job.orders))
@@ -105,12 +106,13 @@ def _first_of_book(market: Market) -> Order | None:
     return level.first if level is not None else None
 
 
-def _mark_busy(job: Job, busy: bool) -> None:
+def _mark_busy(job: Job, jobs: int) -> None:
+    """Count one job more or less for the account or market."""
     if job.account is not None:
-        job.account.mark(busy=busy)
+        job.account.mark(busy=job.account.busy + jobs)
     else:
         assert job.market is not None
-        job.market.mark(busy=busy)
+        job.market.mark(busy=job.market.busy + jobs)
 
 
 def _busy(account: Account) -> Refusal:

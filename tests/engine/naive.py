@@ -556,10 +556,10 @@ class Naive:
         """Block (and cancel all) or activate an account."""
         target = command.target_account
         refuse_if(target not in self.accounts, Code.UNKNOWN_ACCOUNT)
-        refuse_if(self.account_is_busy(target), Code.ACCOUNT_BUSY)
         self.accounts[target].state = command.state
         self.out.append(e.AccountStateChanged(target, self.account_seq(target), command.state))
-        if command.state == c.AccountState.BLOCKED:
+        being_cancelled = any(job.account == target and job.market == "" for job in self.jobs)
+        if command.state == c.AccountState.BLOCKED and not being_cancelled:
             self.begin(Job(target, "", command.command_id, e.CancelReason.ACCOUNT_BLOCKED))
 
     def begin(self, job: Job) -> None:

@@ -513,7 +513,11 @@ def test_several_mass_cancels_go_on_one_after_the_other(plays: Plays) -> None:
         b2 cancelled, 1 left: ACCOUNT_BLOCKED, 3 USD back
         b3 cancelled, 1 left: ACCOUNT_BLOCKED, 1 BTC back
         > operator activates bob
+        bob ACTIVE
+        > b9 buys 1 at 1
         rejected: ACCOUNT_BUSY
+        > operator blocks bob
+        bob BLOCKED
         > b4 cancelled
         b4 cancelled, 1 left: REQUESTED, 3 USD back
         > the engine goes on
