@@ -240,12 +240,14 @@ class Desk:
         # An account's own cancel-all must not overtake orders that this session has on their way.
         urgent = kind in CONTROL and not (kind == _CANCEL_ALL and session.in_flight)
         lane = self.flow.lanes[1 if urgent else 0]
-        if session.in_flight >= session.in_flight_max:
+        # Nor may what follows it overtake it in the other lane: that waits until it was seen.
+        if session.in_flight >= session.in_flight_max or (session.urgent and not urgent):
             return self._not_now(session, request_id, Code.BUSY, run)
         count = lane.add((session, run, request_id, self._mono_ns), fields)
         if not count:
             return self._not_now(session, request_id, Code.BUSY, run)
         session.in_flight += 1
+        session.urgent += urgent
         if count >= self._frame_max:
             self.flow.flush(lane)
         return None
@@ -258,8 +260,8 @@ class Desk:
         else:
             session.broken = True
             detail = (
-                f"expected fewer than {session.in_flight_max} commands in flight and an open link, "
-                f"was {session.in_flight}"
+                f"expected fewer than {session.in_flight_max} commands in flight, none of them in the "
+                f"control lane, and an open link, was {session.in_flight} in flight"
                 if code is Code.BUSY
                 else f"expected the engine's stream, was {self.engine.value}"
             )

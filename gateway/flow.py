@@ -109,6 +109,7 @@ class Flow:
                 if sent is not None:
                     session, run, request_id, taken = sent
                     session.in_flight -= 1
+                    session.urgent -= number & 1
                     answer = wire_answer(first_seq, events)
                     code = answer[0]
                     reply = (request_id, code, answer[5], answer)
@@ -191,7 +192,6 @@ class Flow:
     def _refuse(self, commands: Sequence[Sent], code: Code, detail: str) -> None:
         """Answer commands that were definitely not executed; nothing of their runs may follow."""
         for session, run, request_id, _ in commands:
-            session.in_flight -= 1
             if session.run == run:
                 session.broken = True
             self._meters.refused.add(code.name)
@@ -210,7 +210,7 @@ class Flow:
         """Free the room of a command whose client was told OUTCOME_UNKNOWN."""
         sent = lane.overdue.pop(number, None)
         if sent is not None:
-            sent[0].in_flight -= 1
+            lane.settled(sent[0])
 
     def _notice_all(self, events: Sequence[Sequence[Any]]) -> None:
         for event in events:

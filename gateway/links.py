@@ -117,7 +117,14 @@ class Lane:
         """Forget the newest ``count`` commands, of which none was sent. The link cannot be used any more."""
         taken = [self.pending.popitem()[1] for _ in range(count)]
         taken.reverse()
+        for sent in taken:
+            self.settled(sent[0])
         return taken
+
+    def settled(self, session: Session) -> None:
+        """Give a command's room back to its session."""
+        session.in_flight -= 1
+        session.urgent -= self.lane
 
     def next_link(self) -> None:
         """Give up the link, if any, and want the next."""
@@ -150,8 +157,8 @@ class Lane:
         if link <= self.sent_under:
             return []
         lost = list(self.pending.values())
-        for sent in self.overdue.values():
-            sent[0].in_flight -= 1
+        for sent in (*lost, *self.overdue.values()):
+            self.settled(sent[0])
         self.pending.clear()
         self.overdue.clear()
         self.sent_under = link

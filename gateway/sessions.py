@@ -30,6 +30,8 @@ class Session:
         Whether commands of this run are refused as OUT_OF_ORDER from here on.
     in_flight
         Commands sent to the engine and not yet seen in the stream.
+    urgent
+        Those of them in the control lane.
     replies
         Replies collected for the next message, all of the run ``replies_run``.
     """
@@ -37,7 +39,7 @@ class Session:
     __slots__ = (
         "accounts", "alive", "broken", "expected", "followed", "heard_ns", "images", "in_flight",
         "in_flight_max", "key_id", "leaving", "number", "peer", "queries", "refilled_ns", "replies",
-        "replies_run", "roles", "run", "spoke_ns", "token", "tokens",
+        "replies_run", "roles", "run", "spoke_ns", "token", "tokens", "urgent",
     )  # fmt: skip
 
     def __init__(
@@ -55,6 +57,7 @@ class Session:
         self.expected = -1
         self.broken = False
         self.in_flight = 0
+        self.urgent = 0
         self.in_flight_max = 0
         self.tokens = 0
         self.refilled_ns = 0

@@ -522,3 +522,14 @@ def test_a_session_s_cancel_all_does_not_overtake_its_own_orders() -> None:
     venue.settle()
     assert ann.codes() == {placed: 0, stop: 0}
     assert venue.exchange.open_orders("ann") == []
+
+
+def test_nothing_overtakes_a_cancel_all_on_its_way() -> None:
+    venue = Venue()
+    ann = logged_on(venue)
+    stop, after = ann.commands(CancelAll(f"c-{next(ids)}", "ann", START_NS + S_NS, ""), order())
+    assert ann.codes() == {after: Code.BUSY}
+    venue.settle()
+    assert ann.codes() == {stop: 0}
+    ann.run += 1
+    assert answers(venue, ann, order())[0][1] == 0

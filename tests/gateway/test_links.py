@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bus.commands import PlaceOrder
+from bus.commands import CancelAll, PlaceOrder
 from bus.errors import Code
 from gateway.links import LinkState
-from tests.gateway.test_desk import answers, cancel, order
-from tests.gateway.venue import LIMITS, Peer, Venue, logged_on
+from tests.gateway.test_desk import answers, cancel, ids, order
+from tests.gateway.venue import LIMITS, S_NS, Peer, Venue, logged_on
 
 
 def test_a_lost_pipe_is_answered_link_gap_only_after_the_next_link_is_seen_open() -> None:
@@ -145,7 +145,7 @@ class Storm:
         self.random = Random(seed)
         self.venue = Venue(LIMITS._replace(session_in_flight_max=12, commands_per_frame_max=4))
         self.peers = [logged_on(self.venue), logged_on(self.venue, "other")]
-        self.placed: dict[tuple[bytes, int], PlaceOrder] = {}
+        self.placed: dict[tuple[bytes, int], PlaceOrder | CancelAll] = {}
         self.outcome: dict[tuple[bytes, int], int] = {}
         self.order: list[tuple[bytes, int]] = []
 
@@ -156,11 +156,13 @@ class Storm:
         if what < 0.5:
             self._send(random.choice(self.peers))
         elif what < 0.65:
-            venue.execute(random.randint(1, 3))
+            venue.execute(random.randint(1, 3), random.choice(((1, 0), (0, 1), (0,), (1,))))
         elif what < 0.8:
             venue.publish()
-        elif what < 0.86 and venue.doors.pipes[0]:
-            del venue.doors.pipes[0][random.randrange(len(venue.doors.pipes[0]))]
+        elif what < 0.86:
+            pipe = venue.doors.pipes[random.randrange(2)]
+            if pipe:
+                del pipe[random.randrange(len(pipe))]
         elif what < 0.9:
             venue.arrive_late()
         elif what < 0.93:
@@ -173,7 +175,10 @@ class Storm:
 
     def _send(self, peer: Peer) -> None:
         account = "ann" if peer is self.peers[0] else "bob"
-        orders = [order(account) for _ in range(self.random.randint(1, 5))]
+        orders: list[PlaceOrder | CancelAll] = [order(account) for _ in range(self.random.randint(1, 5))]
+        if self.random.random() < 0.1:
+            stop = CancelAll(f"c-{next(ids)}", account, self.venue.now_ns + S_NS, "")
+            orders.insert(self.random.randint(0, len(orders)), stop)
         for request_id, placed in zip(peer.commands(*orders), orders, strict=True):
             self.placed[(peer.peer, request_id)] = placed
             self.order.append((peer.peer, request_id))
@@ -202,19 +207,27 @@ class Storm:
         assert set(self.outcome) == set(self.placed)
         assert self.venue.desk.flow.in_flight == 0
         for peer, account in zip(self.peers, ("ann", "bob"), strict=True):
-            accepted = [
-                self.placed[key].client_order_id
-                for key in self.order
-                if key[0] == peer.peer and self.outcome[key] == 0
-            ]
-            unknown = {
-                self.placed[key].client_order_id
-                for key, code in self.outcome.items()
-                if code == Code.OUTCOME_UNKNOWN
-            }
-            # By order id, and so in the order of their execution: this compares order too.
-            rested = [row[1] for row in self.venue.exchange.open_orders(account)]
-            assert [name for name in rested if name not in unknown] == accepted
+            self._check_book(peer, account)
+
+    def _check_book(self, peer: Peer, account: str) -> None:
+        """The session's accepted commands, carried out in the order of sending, give its book."""
+        accepted: list[str] = []
+        unknown: set[str] = set()
+        for key in self.order:
+            if key[0] != peer.peer:
+                continue
+            command, code = self.placed[key], self.outcome[key]
+            if code == Code.OUTCOME_UNKNOWN:
+                if isinstance(command, CancelAll):
+                    return
+                unknown.add(command.client_order_id)
+            elif code == 0 and isinstance(command, CancelAll):
+                accepted.clear()
+            elif code == 0 and isinstance(command, PlaceOrder):
+                accepted.append(command.client_order_id)
+        # By order id, and so in the order of their execution: this compares order too.
+        rested = [row[1] for row in self.venue.exchange.open_orders(account)]
+        assert [name for name in rested if name not in unknown] == accepted
 
 
 @given(st.integers(0, 2**32))
