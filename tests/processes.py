@@ -84,20 +84,24 @@ class Processes:
             When it ended instead; shows its log.
         """
         process = self.spawn(component, *overrides, name=name)
-        settings = self.settings(*overrides)
-        instance: str = getattr(getattr(settings, component), "name", component)
 
         def ready() -> runfile.Running | None:
             if process.poll() is not None:
                 log = self.log(name or component)
-                raise RuntimeError(f"expected {instance} to start, was exit {process.returncode}:\n{log}")
-            running = runfile.read(settings.venue.run_dir, instance)
-            mine = running is not None and running.pid == process.pid and running.state == "ready"
-            return running if mine else None
+                raise RuntimeError(f"expected {component} to start, was exit {process.returncode}:\n{log}")
+            return self.is_ready(component, *overrides, name=name)
 
-        running = until(ready, START_S_MAX, f"{instance} ready")
+        running = until(ready, START_S_MAX, f"{name or component} ready")
         assert running is not None
         return running
+
+    def is_ready(self, component: str, *overrides: str, name: str = "") -> runfile.Running | None:
+        """Return what a component that was spawned says of itself, once it is ready."""
+        settings = self.settings(*overrides)
+        instance: str = getattr(getattr(settings, component), "name", component)
+        running = runfile.read(settings.venue.run_dir, instance)
+        mine = running is not None and running.pid == self._running[name or component].pid
+        return running if mine and running is not None and running.state == "ready" else None
 
     def start_all(self, components: Sequence[str] = tuple(MODULES)) -> None:
         """Start components one after the other."""

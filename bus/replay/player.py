@@ -48,6 +48,9 @@ class Player:
         In front of every id, so that two runs on one venue do not meet.
     times
         How often each command is handed over, under the same id: more than once must change nothing.
+    until_ns
+        ``valid_until_ns`` of all commands; 0: `VALID_FOR_S` from handing over. Commands of another player
+        with the same prefix and ``until_ns`` are resends.
     window
         Most commands without an answer.
 
@@ -71,6 +74,7 @@ class Player:
         *,
         prefix: str = "",
         times: int = 1,
+        until_ns: int = 0,
         window: int = WINDOW,
         stall_s_max: float = STALL_S_MAX,
     ) -> None:
@@ -83,6 +87,7 @@ class Player:
         self._accounts = accounts
         self._prefix = prefix
         self._times = times
+        self._until_ns = until_ns
         self._window = window
         self._stall_ns_max = int(stall_s_max * 1e9)
         self._handed_ns = array("q")
@@ -130,7 +135,10 @@ class Player:
                 self._first_number = pending.number
 
     def _command(self, step: Step) -> PlaceOrder | CancelOrder:
-        account, until_ns = self._accounts[step.account], self._client.valid_until_ns(VALID_FOR_S)
+        account, until_ns = (
+            self._accounts[step.account],
+            self._until_ns or self._client.valid_until_ns(VALID_FOR_S),
+        )
         order = f"{self._prefix}{step.order_id}"
         if step.cancel:
             return CancelOrder(f"{order}x", account, until_ns, self._market, 0, order)

@@ -16,23 +16,22 @@ from bus.client import Client
 from bus.errors import ZeropitError
 from bus.replay.flow import ACCOUNTS, HINDSIGHT, differing, flow_of
 from bus.replay.player import WINDOW, Player
-from bus.replay.setting_up import open_accounts, open_broker
 
 from . import reconcile, reference, report
-from .fetch import fetch_capture
-from .parts import (
-    Book,
-    Database,
-    FeedDoor,
-    database_dsn,
-    engine_balances,
-    engine_book,
-    read_database,
-    recorded_seq,
+from .compare import (
+    BROKER_KEY,
+    Books,
+    Compared,
+    account_names,
+    books_now,
+    compare_all,
+    found_venue,
+    wait_for_all,
 )
+from .fetch import fetch_capture
+from .parts import FeedDoor
 from .picture import Film, draw
 from .reference import MARKET
-from .told import Told, read_journal
 from .venue import OPERATOR_KEY, Venue, fresh_folder
 from .watch import Watcher
 
@@ -40,7 +39,6 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 EXPECTED_IDENTICAL = 281
 WATCHED_ACCOUNTS = 5
 SINGLES = 200
-BROKER_KEY = "broker"
 
 
 class Demo:
@@ -57,8 +55,9 @@ class Demo:
         self.steps = flow.steps[: rows or None]
         self.closing = flow.closing if not rows else len(self.steps)
         self.is_whole = len(self.steps) == len(flow.steps)
+        self.start_ms = capture.rows[0].time_ms
         self.end_ms = capture.rows[-capture.closing_rows - 1].time_ms
-        self.accounts = [f"trader-{number:02}" for number in range(ACCOUNTS)]
+        self.accounts = account_names(ACCOUNTS)
         self.expected = reference.decide(self.steps, self.accounts)
 
     def run(self) -> None:
@@ -67,7 +66,7 @@ class Demo:
         venue.start_all()
         gateway = venue.endpoint("gateway", "gateway")
         with Client(gateway, OPERATOR_KEY, venue.secret) as admin:
-            self._set_up(admin)
+            found_venue(admin, ACCOUNTS, venue.secret)
             watcher = Watcher(gateway, BROKER_KEY, venue.secret, self.accounts[:WATCHED_ACCOUNTS])
             feed = FeedDoor(venue.endpoint("feed", "feed_query"), venue.settings())
             try:
@@ -76,70 +75,44 @@ class Demo:
                 watcher.kill()
                 feed.close()
 
-    def _set_up(self, admin: Client) -> None:
-        """Create the market and the accounts through the SDK."""
-        admin.create_asset(reference.BASE, reference.BASE_DECIMALS)
-        admin.create_asset(reference.QUOTE, reference.QUOTE_DECIMALS)
-        admin.create_market(
-            MARKET,
-            reference.BASE,
-            reference.QUOTE,
-            tick_size=reference.TICK_SIZE,
-            lot_size=reference.LOT_SIZE,
-            price_max=reference.PRICE_MAX,
-            qty_max=reference.QTY_MAX,
-            maker_fee_ppm=reference.MAKER_FEE_PPM,
-            taker_fee_ppm=reference.TAKER_FEE_PPM,
-        )
-        open_accounts(admin, "trader", ACCOUNTS, reference.DEPOSITS)
-        open_broker(admin, BROKER_KEY, self.venue.secret, self.accounts)
-
     def _play_and_compare(self, admin: Client, gateway: str, feed: FeedDoor, watcher: Watcher) -> None:
-        with Client(gateway, BROKER_KEY, self.venue.secret) as client:
+        venue, books = self.venue, {}
+        with Client(gateway, BROKER_KEY, venue.secret) as client:
             player = Player(client, MARKET, self.accounts)
-            self._play(player, 0, self.closing, "playing 30 minutes")
-            books = {"when the recording ends": self._books(admin, feed)}
+            self._play(player, 0, self.closing, "playing the recording")
+            books["when the recording ends"] = books_now(venue, admin, feed)
             if self.is_whole:
                 # What was added to the recording so that every order has an end: the book is empty then.
                 self._play(player, self.closing, len(self.steps), "closing deletes")
-                books["at the end"] = self._books(admin, feed)
+                books["at the end"] = books_now(venue, admin, feed)
             self._measure_singles(client)
-        last_seq = self._wait_for_all(admin, feed)
-        film = self._film()
-        copies: dict[int, Book] = {}
-        wanted = {engine.market_seq for engine, _ in books.values()}
+        began_s = time.monotonic()
+        wait_for_all(venue, admin, feed)
+        self.figures["recorded_after_s"] = round(time.monotonic() - began_s, 3)
+        self._compare(admin, feed, watcher, player, books)
 
-        def seen(told: Told, seq: int, event: Any) -> None:
-            market_seq = told.market_seqs.get(MARKET, 0)
-            if market_seq in wanted and market_seq not in copies:
-                copies[market_seq] = reconcile.copy_levels(told, MARKET)
-            film.seen(told, seq, event)
-
-        told = read_journal(self.venue.folder / "journal", seen)
-        database = read_database(database_dsn(self.venue.settings()))
+    def _compare(
+        self, admin: Client, feed: FeedDoor, watcher: Watcher, player: Player, books: dict[str, Books]
+    ) -> None:
         played = reconcile.Played(self.steps, player.outcomes, self.accounts)
-        reconcile.check_journal(self.found, told, last_seq)
-        reconcile.check_answers(self.found, played, told, self.expected)
-        reconcile.check_totals(self.found, played, told, database)
-        reconcile.check_database(self.found, told, database)
-        for when, (engine, public) in books.items():
-            reconcile.check_book(self.found, when, copies.get(engine.market_seq, Book(0, {})), engine, public)
-        self._check_money(admin, told, database)
+        times = {f"{step.order_id}{'x' if step.cancel else ''}": step.time_ms for step in self.steps}
+        film = Film(times, MARKET, self.end_ms)
+        doors = (admin, feed)
+        compared = compare_all(self.found, self.venue, doors, played, self.expected, books, film.seen)
+        told = compared.told
         mine = {name: told.private[name][0] for name in self.accounts[:WATCHED_ACCOUNTS]}
         reconcile.check_watched(self.found, told, watcher.finish(mine))
-        ours = reconcile.check_trades(
-            self.found, told, self.expected, feed.ask("trades", MARKET, 0, 1_500)[2]
-        )
         played_ids = {step.order_id for step in self.steps}
         reached = [t for t in self.venue_trades if {t.buy_order_id, t.sell_order_id} <= played_ids]
-        identical, lines = differing(ours, reached)
+        identical, lines = differing(compared.trades, reached)
         if self.is_whole:
             self.found.figure("trades", "identical to the recording's", EXPECTED_IDENTICAL, identical)
         self.venue.check()
-        self._figures(player, told, database, identical)
+        self._figures(player, compared, identical)
         self._print(player, identical, len(reached), lines)
+        minutes = (min(self.steps[-1].time_ms, self.end_ms) - self.start_ms) / 60_000
         title = (
-            f"Zeropit: 30 minutes of Bitstamp {MARKET}, {len(self.steps):,} commands at "
+            f"Zeropit: {minutes:.0f} minutes of Bitstamp {MARKET}, {len(self.steps):,} commands at "
             f"{self.figures['orders_per_s']:,} a second, {identical} of {len(reached)} trades identical"
         )
         draw(film, title, ROOT / "var" / "demo.png")
@@ -164,43 +137,16 @@ class Demo:
             times.append(time.perf_counter_ns() - began_ns)
         self.figures["single_p50_ms"] = round(report.percentile(sorted(times), 0.5), 3)
 
-    def _books(self, admin: Client, feed: FeedDoor) -> tuple[Book, Book]:
-        """Return the engine's and the feed's book, the market being quiet."""
-        seq = int(admin.query("status")["seq"])
-        self.venue.until(lambda: feed.seq() >= seq, "the feed at the end of the stream")
-        return engine_book(admin, MARKET), feed.book(MARKET)
-
-    def _wait_for_all(self, admin: Client, feed: FeedDoor) -> int:
-        """Wait until the database and the feed have everything; return the last seq."""
-        last_seq = int(admin.query("status")["seq"])
-        dsn = database_dsn(self.venue.settings())
-        self.venue.until(lambda: recorded_seq(dsn) >= last_seq, "every row in the database")
-        self.venue.until(lambda: feed.seq() >= last_seq, "the feed at the end of the stream")
-        return last_seq
-
-    def _film(self) -> Film:
-        times = {f"{step.order_id}{'x' if step.cancel else ''}": step.time_ms for step in self.steps}
-        return Film(times, MARKET, self.end_ms)
-
-    def _check_money(self, admin: Client, told: Told, database: Database) -> None:
-        accounts = [*self.accounts, "fees", "operator"]
-        balances = {
-            key: amounts
-            for key, amounts in engine_balances(admin, accounts).items()
-            if key in told.balances or any(amounts)
-        }
-        reconcile.check_money(self.found, told, admin.query("totals"), balances, database.balances)
-
-    def _figures(self, player: Player, told: Told, database: Database, identical: int) -> None:
+    def _figures(self, player: Player, compared: Compared, identical: int) -> None:
         times = sorted(player.latencies_ns)
         self.figures |= {
             "identical_trades": identical,
             "venue_trades": len(self.venue_trades),
-            "our_trades": len(told.trades),
+            "our_trades": len(compared.told.trades),
             "agree": self.found.agree,
             "commands": len(self.steps),
-            "events": told.events,
-            "rows": sum(database.rows.values()),
+            "events": compared.told.events,
+            "rows": sum(compared.database.rows.values()),
             "seconds": round(player.seconds, 3),
             "orders_per_s": round(len(self.steps) / player.seconds),
             "p50_ms": round(report.percentile(times, 0.5), 3),

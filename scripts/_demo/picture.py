@@ -97,7 +97,7 @@ def draw(film: Film, title: str, path: Path) -> None:
         axis.set_axisbelow(True)
         axis.spines[["top", "right"]].set_visible(False)
     axes[2].set_xlim(times[0], times[-1])
-    axes[2].xaxis.set_major_locator(dates.MinuteLocator(byminute=range(0, 60, 5)))
+    axes[2].xaxis.set_major_locator(dates.AutoDateLocator(minticks=4, maxticks=9))
     axes[2].xaxis.set_major_formatter(dates.DateFormatter("%H:%M", tz=UTC))
     axes[2].set_xlabel(f"time of the recording, {times[0]:%d %B %Y} UTC")
     figure.suptitle(title, x=0.01, ha="left", fontsize=14, fontweight="bold")

@@ -222,11 +222,15 @@ def our_trades(told: Told, prefix: str = "") -> list[OurTrade]:
 
 
 def check_trades(
-    into: Reconciliation, told: Told, reference: Reference, feed_trades: Sequence[Sequence[int]]
+    into: Reconciliation,
+    told: Told,
+    reference: Reference,
+    feed_trades: Sequence[Sequence[int]],
+    prefix: str = "",
 ) -> list[OurTrade]:
     """Compare our trades with the exchange alone and with what the feed published; return them."""
     group = "trades"
-    ours = our_trades(told)
+    ours = our_trades(told, prefix)
     into.each(
         group,
         "each trade: exchange alone, journal",
