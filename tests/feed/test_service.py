@@ -134,7 +134,7 @@ def test_a_restart_goes_on_from_images_and_history(processes: Processes, has_rec
         if has_recorder:
             asker = crowd.stranger(zmq.DEALER, "recorder_query")
             until(lambda: recorded_seq(asker) >= seq, what="the recorder at the same seq")
-        processes.start("feed", NO_REPLAY)
+        processes.start("feed", NO_REPLAY, *([] if has_recorder else ["feed.history_timeout_s=0.5"]))
         status = crowd.feed_at(seq)
         assert status.result["feed_instance"] != before
         assert status.result["complete"] is has_recorder
