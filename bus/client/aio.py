@@ -48,6 +48,7 @@ class AsyncClient(Trading, Questions, Administration):
         self._wire = Wire(endpoint, key, secret, window, queue_max, context)
         super().__init__(self._wire.session, account, timeout_s, valid_for_s)
         self._turns = LoopTurns(self._wire)
+        self._pipeline = self.session.pipeline
 
     async def __aenter__(self) -> Self:
         try:
@@ -74,8 +75,9 @@ class AsyncClient(Trading, Questions, Administration):
         SessionError
             BUSY when the queue is full.
         """
-        pending = self.session.request(op, args, callback)
-        if self.session.pipeline.is_worth_sending:
+        pipeline = self._pipeline
+        pending = pipeline.request(op, args, callback)
+        if not pipeline.in_flight or pipeline.has_batch:
             self._wire.flush(time.monotonic_ns())
         # Sending may use up the readiness of the socket's descriptor: look again in any case.
         self._turns.soon()

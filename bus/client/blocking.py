@@ -10,6 +10,7 @@ from typing import Any, Self, TypeVar
 
 import zmq
 
+from ..errors import Code, SessionError
 from .administration import Administration
 from .pending import Pending, Unresolved
 from .questions import Questions
@@ -63,6 +64,7 @@ class Client(Trading, Questions, Administration):
         self._wire = Wire(endpoint, key, secret, window, queue_max, context)
         super().__init__(self._wire.session, account, timeout_s, valid_for_s)
         self._turns = PollTurns(self._wire)
+        self._pipeline = self.session.pipeline
 
     def __enter__(self) -> Self:
         try:
@@ -89,11 +91,15 @@ class Client(Trading, Questions, Administration):
         SessionError
             BUSY when the queue stays full for ``timeout_s``, or is full inside a callback.
         """
-        pipeline = self.session.pipeline
-        if pipeline.is_full and not self._wire.in_callback:
+        pipeline = self._pipeline
+        try:
+            pending = pipeline.request(op, args, callback)
+        except SessionError as error:
+            if error.code is not Code.BUSY or self._wire.in_callback:
+                raise
             self._turns.until(lambda: not pipeline.is_full, self.timeout_s)
-        pending = self.session.request(op, args, callback)
-        if pipeline.is_worth_sending:
+            pending = pipeline.request(op, args, callback)
+        if not pipeline.in_flight or pipeline.has_batch:
             self._wire.flush(time.monotonic_ns())
         return pending
 

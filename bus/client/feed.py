@@ -206,7 +206,7 @@ class Feed:
         return self._pauses[followed]
 
     def _resolve(self, pending: Pending, code: int, detail: str, result: Any) -> None:
-        pending.code, pending.detail, pending.result = int(code), detail, result
+        pending.code, pending.result = int(code), detail if code else result
         if pending.callback is not None:
             self._callbacks.append(pending)
 

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 
 from ..errors import Code, SessionError, ZeropitError, error_for
 
-WAITING = -1
-"""The `Pending.code` of a request that is not resolved yet."""
+QUEUED, SENT, DOUBTFUL, DOUBTFUL_SENT = -1, -2, -3, -4
+"""The `Pending.code` of a request that is not resolved: it waits to be sent; a copy is under way; it waits,
+and a copy that was sent may have been executed; both a copy is under way and an earlier one in doubt."""
 
 
 class CommandAnswer(NamedTuple):
@@ -25,6 +26,10 @@ class CommandAnswer(NamedTuple):
     repeated: bool
 
 
+Callback = Callable[["Pending"], object]
+"""Called with a request that was resolved."""
+
+
 class Pending:
     """A request that was handed to the client and is answered later.
 
@@ -36,15 +41,15 @@ class Pending:
         What goes on the wire.
     callback
         Called with this object once it is resolved, inside `pump` or a waiting call; or None.
-    code, detail, result
-        -1 until resolved; then the result code, its explanation, and the raw result.
-    under_way
-        Whether a copy was sent that has no reply yet.
-    doubtful
-        Whether a copy was sent whose outcome is unknown, so that it may have been executed.
+    code
+        Negative until resolved; then the result code, 0 for success.
+    result
+        The raw result; of a refusal its explanation, or the `CommandAnswer` fields that hold it.
     """
 
-    __slots__ = ("args", "callback", "code", "detail", "doubtful", "number", "op", "result", "under_way")
+    __slots__ = ("args", "callback", "code", "number", "op", "result")
+
+    result: Any
 
     def __init__(
         self,
@@ -53,20 +58,17 @@ class Pending:
         args: tuple[Any, ...],
         callback: "Callable[[Pending], object] | None" = None,
     ) -> None:
+        # Made once for every order: each further attribute set here costs some percent of an order.
         self.number = number
         self.op = op
         self.args = args
         self.callback = callback
-        self.code = WAITING
-        self.detail = ""
-        self.result: Any = None
-        self.under_way = False
-        self.doubtful = False
+        self.code = QUEUED
 
     @property
     def done(self) -> bool:
         """Whether it is resolved."""
-        return self.code != WAITING
+        return self.code >= 0
 
     @property
     def id(self) -> str:
@@ -74,9 +76,21 @@ class Pending:
         return str(self.args[0][1]) if self.args and type(self.args[0]) is tuple else ""
 
     @property
+    def may_be_executed(self) -> bool:
+        """Whether a copy was sent whose outcome is not known."""
+        return self.code < QUEUED
+
+    @property
+    def detail(self) -> str:
+        """Why it was refused; "" otherwise."""
+        if self.code <= 0:
+            return ""
+        return self.result if type(self.result) is str else str(self.result[5])
+
+    @property
     def answer(self) -> CommandAnswer:
         """The answer to a command; of a refusal that never reached the engine only code and detail."""
-        if type(self.result) is tuple and len(self.result) >= 7:
+        if self.code >= 0 and type(self.result) is tuple and len(self.result) >= 7:
             return CommandAnswer(*self.result[:7])
         return CommandAnswer(self.code, 0, 0, 0, 0, self.detail, False)
 
@@ -96,12 +110,12 @@ class Pending:
         """
         if self.code == 0:
             return self.result
-        if self.code == WAITING:
+        if self.code < 0:
             raise SessionError(Code.NOT_READY, "expected a request that was answered, was one under way")
         raise error_for(self.code, self.detail)
 
     def __repr__(self) -> str:
-        state = "waiting" if self.code == WAITING else f"code {self.code} {self.detail}".strip()
+        state = "waiting" if self.code < 0 else f"code {self.code} {self.detail}".strip()
         return f"<Pending {self.number} op {self.op} {self.args!r:.60}: {state}>"
 
 

@@ -16,13 +16,13 @@ known which were refused; then a new run (wire: ``run``) begins with those, afte
 from collections import deque
 from collections.abc import Callable, Sequence
 from random import Random
-from typing import Any
+from typing import Any, NoReturn
 
 from ..codec import pack
-from ..errors import Code, FormError, SessionError, ZeropitError
+from ..errors import Code, FormError, SessionError, ZeropitError, error_for
 from ..frames import WIRE_VERSION, Kind
 from ..retry import Backoff
-from .pending import Pending
+from .pending import DOUBTFUL, DOUBTFUL_SENT, QUEUED, SENT, Pending
 
 LOGON_FIRST, LOGON_FINAL, LOGOFF, COMMAND, QUERY, SUBSCRIBE, UNSUBSCRIBE, HEARTBEAT = range(1, 9)
 """Operations of a request."""
@@ -79,13 +79,15 @@ class Pipeline:
         self.token = b""
         self.batch_max = self.bytes_max = 1
         self.window = self._window_max = window_max
-        self._queue_max = queue_max
+        self._queue_max = self._queue_room = queue_max
         self._run = 0
-        self._next_id = self._next_number = 1
+        self._next_id = 1
+        self._last_number = 0
         self._refused: list[Pending] = []
         self._service: deque[Pending] = deque()
         self._service_in_flight: dict[int, Pending] = {}
         self._callbacks: deque[Pending] = deque()
+        self._error: ZeropitError | None = None
         self._pause = Backoff(*REFUSED_MS, random)
         self.resume_ns: int | None = None
 
@@ -95,10 +97,9 @@ class Pipeline:
         return len(self.queue) >= self._queue_max
 
     @property
-    def is_worth_sending(self) -> bool:
-        """Whether to send at once: nothing is under way, or a whole message is ready and has room."""
-        batch_max, under_way = self.batch_max, len(self.in_flight)
-        return not under_way or (len(self.queue) >= batch_max and under_way + batch_max <= self.window)
+    def has_batch(self) -> bool:
+        """Whether a whole message waits and has room in the window."""
+        return self.batch_max <= len(self.queue) and len(self.in_flight) + self.batch_max <= self.window
 
     @property
     def unresolved(self) -> int:
@@ -118,14 +119,21 @@ class Pipeline:
         ------
         SessionError
             BUSY when ``queue_max`` wait.
+        ZeropitError
+            What ended the session.
         """
         queue = self.queue
-        if len(queue) >= self._queue_max:
-            raise SessionError(Code.BUSY, f"expected fewer than {self._queue_max} requests waiting, was full")
-        pending = Pending(self._next_number, op, args, callback)
-        self._next_number += 1
+        if len(queue) >= self._queue_room:
+            self._refuse()
+        self._last_number = number = self._last_number + 1
+        pending = Pending(number, op, args, callback)
         queue.append(pending)
         return pending
+
+    def _refuse(self) -> NoReturn:
+        if self._error is not None:
+            raise error_for(self._error.code, self._error.detail)
+        raise SessionError(Code.BUSY, f"expected fewer than {self._queue_max} requests waiting, was full")
 
     def serve(self, op: int, args: tuple[Any, ...], callback: Callback | None = None) -> None:
         """Queue a request of the session itself: it goes before all others and is never sent again."""
@@ -135,7 +143,7 @@ class Pipeline:
         """Resolve a request that is not waited for any longer; it is not sent (again) from here on."""
         if pending.done:
             return
-        if pending.under_way or pending.doubtful:
+        if pending.may_be_executed:
             self._resolve(pending, Code.OUTCOME_UNKNOWN, f"expected an answer in time, was {why}")
         else:
             self._resolve(
@@ -143,13 +151,17 @@ class Pipeline:
             )
 
     def end(self, error: ZeropitError) -> None:
-        """Resolve everything: what may have been executed as OUTCOME_UNKNOWN, the rest with ``error``."""
+        """Resolve everything: what may have been executed as OUTCOME_UNKNOWN, the rest with ``error``.
+
+        Nothing is taken any more.
+        """
+        self._error, self._queue_room = error, 0
         self.lost()
         while self.queue:
             pending = self.queue.popleft()
             if pending.done:
                 continue
-            if pending.doubtful:
+            if pending.may_be_executed:
                 self._resolve(pending, Code.OUTCOME_UNKNOWN, f"expected an answer, was {error}")
             else:
                 self._resolve(pending, error.code, error.detail)
@@ -176,7 +188,8 @@ class Pipeline:
         self._service.clear()
         self._service_in_flight.clear()
         for pending in self.in_flight.values():
-            pending.doubtful = True
+            if pending.code < 0:
+                pending.code = DOUBTFUL
         self._requeue([*self._refused, *self.in_flight.values()])
         self.in_flight.clear()
 
@@ -226,7 +239,7 @@ class Pipeline:
         while count and queue:
             pending = queue.popleft()
             if pending.code < 0:
-                pending.under_way = True
+                pending.code = SENT if pending.code == QUEUED else DOUBTFUL_SENT
                 requests.append((request_id, pending.op, pending.args))
                 in_flight[request_id] = pending
                 request_id += 1
@@ -251,7 +264,7 @@ class Pipeline:
         self._next_id = requests[0][0]
         for request_id, _, _ in reversed(requests):
             pending = self.in_flight.pop(request_id)
-            pending.under_way = False
+            pending.code = QUEUED if pending.code == SENT else DOUBTFUL
             if len(requests) == 1:
                 self._resolve(pending, error.code, error.detail)
             else:
@@ -261,8 +274,6 @@ class Pipeline:
     def _requeue(self, again: Sequence[Pending]) -> None:
         """Put requests back before all others, in their original order."""
         again = sorted((pending for pending in again if not pending.done), key=_by_number)
-        for pending in again:
-            pending.under_way = False
         self.resent += len(again)
         self.queue.extendleft(reversed(again))
         self._refused.clear()
@@ -298,17 +309,17 @@ class Pipeline:
         if code == Code.NOT_LOGGED_ON and (pending is None or pending.op not in (LOGON_FIRST, LOGON_FINAL)):
             return False
         if pending is not None:
-            pending.code, pending.detail, pending.result = code, detail, result
+            pending.code, pending.result = code, detail if code else result
             if pending.callback is not None:
                 pending.callback(pending)
         return True
 
     def _take_refusal(self, pending: Pending, code: int, detail: str, result: Any) -> None:
         if code in PASSING or code == Code.NOT_LOGGED_ON:
-            pending.under_way = False
-            pending.doubtful = pending.doubtful or code == Code.OUTCOME_UNKNOWN
+            definite = code != Code.OUTCOME_UNKNOWN and pending.code == SENT
+            pending.code = QUEUED if definite else DOUBTFUL
             self._refused.append(pending)
-        elif code == Code.EXPIRED and pending.doubtful and pending.op == COMMAND:
+        elif code == Code.EXPIRED and pending.code == DOUBTFUL_SENT and pending.op == COMMAND:
             self._ask_by_id(pending)
         else:
             self._resolve(pending, code, detail, result)
@@ -330,7 +341,7 @@ class Pipeline:
     def _resolve(self, pending: Pending, code: int, detail: str, result: Any = None) -> None:
         if pending.code >= 0:
             return
-        pending.code, pending.detail, pending.result = int(code), detail, result
+        pending.code, pending.result = int(code), detail if result is None else result
         if pending.callback is not None:
             self._callbacks.append(pending)
 

@@ -10,7 +10,6 @@ Pure: times (monotonic nanoseconds), nonces and randomness come in as arguments.
 from collections.abc import Callable
 from enum import Enum
 from random import Random
-from typing import Any
 
 from ..codec import unpack
 from ..errors import Code, FormError, SessionError, ZeropitError, error_for
@@ -111,18 +110,6 @@ class Session:
         self._heartbeat_ns = SECOND_NS
 
     # --- what the user asks for
-
-    def request(self, op: int, args: tuple[Any, ...], callback: Callback | None = None) -> Pending:
-        """Hand over a command or query; it is sent by `next_message` when the window has room.
-
-        Raises
-        ------
-        SessionError
-            BUSY when too many wait; what ended the session.
-        """
-        if self.error is not None:
-            raise error_for(self.error.code, self.error.detail)
-        return self.pipeline.request(op, args, callback)
 
     def give_up(self, pending: Pending) -> None:
         """Resolve a request that is not waited for any longer; it is not sent (again) from here on.

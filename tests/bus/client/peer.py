@@ -151,7 +151,7 @@ def new_session(**options: int) -> Session:
 
 def place(session: Session, name: str, size: int = 1) -> Pending:
     """Hand over a command with this id."""
-    return session.request(4, ((1, name, "alice", 10**18, "M" * size),))
+    return session.pipeline.request(4, ((1, name, "alice", 10**18, "M" * size),))
 
 
 class Exchange:

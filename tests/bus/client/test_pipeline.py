@@ -213,7 +213,7 @@ def test_callbacks_are_due_once() -> None:
     exchange = Exchange(new_session(), Peer())
     exchange.turn()
     called: list[Pending] = []
-    exchange.session.request(4, ((1, "a", "alice", 1),), called.append)
+    exchange.session.pipeline.request(4, ((1, "a", "alice", 1),), called.append)
     exchange.turn()
     due = exchange.session.pipeline.take_callback()
     assert due is not None
@@ -230,7 +230,7 @@ def test_pending_says_what_it_is() -> None:
         pending.value()
     exchange.until_idle()
     assert "code 0" in repr(pending)
-    assert exchange.session.request(5, ("markets", ())).id == ""
+    assert exchange.session.pipeline.request(5, ("markets", ())).id == ""
 
 
 @given(seed=st.integers(0, 2**32))
