@@ -28,6 +28,7 @@ COMMANDS = {
     "journal": "engine.cli:journal",
     "admin": "bus.admin.commands:admin",
     "book": "feed.terminal:book",
+    "replay": "bus.replay.command:replay",
 }
 """Other commands: the module and the click command in it."""
 

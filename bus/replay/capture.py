@@ -81,7 +81,8 @@ def parse_capture(orders: str, trades: str, meta: str) -> Capture:
         raise FormError(
             Code.MALFORMED, f"expected counts of synthetic rows in {META}, was {error!r}"
         ) from None
-    if not (type(snapshot_rows) is type(closing_rows) is int and snapshot_rows + closing_rows <= len(rows)):
+    whole = type(snapshot_rows) is int and type(closing_rows) is int
+    if not whole or min(snapshot_rows, closing_rows) < 0 or snapshot_rows + closing_rows > len(rows):
         raise FormError(Code.OUT_OF_RANGE, f"expected at most {len(rows)} synthetic rows, was {counts!r:.80}")
     return Capture(rows, found, snapshot_rows, closing_rows)
 
