@@ -171,3 +171,13 @@ class Subscriber:
         """Return the messages of a topic so far, without heartbeats."""
         self.receive()
         return [frame for frame in self.frames if frame.topic == topic and frame.body is not None]
+
+    def last_number(self, topic: str) -> int:
+        """Return the last number that a message of a topic covered; 0 when none came."""
+        frames = self.of(topic)
+        return frames[-1].last_number if frames else 0
+
+    def last_body(self, topic: str) -> Any:
+        """Return the body of a topic's last message; an empty tuple when none came."""
+        frames = self.of(topic)
+        return frames[-1].body if frames else ()
