@@ -12,6 +12,7 @@ from typing import Any, Self, TypeVar
 import zmq
 
 from .administration import Administration
+from .blocking import CLOSE_S_MAX, LOGOFF_S
 from .pending import Pending, Unresolved
 from .questions import Questions
 from .reports import Image, Report, Reports
@@ -21,7 +22,6 @@ from .turns import LoopTurns, Steps
 from .wire import Wire
 
 T = TypeVar("T")
-CLOSE_S_MAX = 2.0
 
 
 class AsyncClient(Trading, Questions, Administration):
@@ -133,7 +133,7 @@ class AsyncClient(Trading, Questions, Administration):
     # --- the end
 
     async def close(self, timeout_s: float = CLOSE_S_MAX) -> None:
-        """Wait for what is under way, log off and close; bounded by ``timeout_s``.
+        """Wait for what is under way, at most ``timeout_s``, log off and close.
 
         What is not resolved by then ends as OUTCOME_UNKNOWN, or refused where it was never sent.
         """
@@ -141,7 +141,7 @@ class AsyncClient(Trading, Questions, Administration):
         await self._turns.until(self.session.pipeline.is_idle, timeout_s)
         self.session.close()
         self._turns.soon()
-        await self._turns.until(lambda: self._wire.ended, max(0.0, until_s - time.monotonic()))
+        await self._turns.until(lambda: self._wire.ended, max(LOGOFF_S, until_s - time.monotonic()))
         self.session.end(closed())
         self._wire.call_back()
         self._turns.stop()

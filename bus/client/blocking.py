@@ -22,6 +22,8 @@ from .wire import Wire
 
 T = TypeVar("T")
 CLOSE_S_MAX = 2.0
+LOGOFF_S = 0.1
+"""How long a log-off may take when there is no time left at all."""
 
 
 class Client(Trading, Questions, Administration):
@@ -159,14 +161,15 @@ class Client(Trading, Questions, Administration):
     # --- the end
 
     def close(self, timeout_s: float = CLOSE_S_MAX) -> None:
-        """Wait for what is under way, log off and close; bounded by ``timeout_s``.
+        """Wait for what is under way, at most ``timeout_s``, log off and close.
 
         What is not resolved by then ends as OUTCOME_UNKNOWN, or refused where it was never sent.
         """
         until_ns = time.monotonic_ns() + int(timeout_s * 1e9)
         self._turns.until(self.session.pipeline.is_idle, timeout_s)
         self.session.close()
-        self._turns.until(lambda: self._wire.ended, max(0.0, (until_ns - time.monotonic_ns()) / 1e9))
+        left_s = (until_ns - time.monotonic_ns()) / 1e9
+        self._turns.until(lambda: self._wire.ended, max(LOGOFF_S, left_s))
         self.session.end(closed())
         self._wire.call_back()
         self._wire.drop()

@@ -115,7 +115,7 @@ class Feed:
                     followed.take(frame)
             self.heard_ns = now_ns
         except StreamError as error:
-            self._stop(error)
+            self.stop(error)
         except (FormError, TypeError, ValueError, IndexError):
             self.malformed += 1
 
@@ -132,7 +132,7 @@ class Feed:
                 self._asking.discard(followed)
                 self._take_answer(followed, answer, now_ns)
         except StreamError as error:
-            self._stop(error)
+            self.stop(error)
         except (FormError, TypeError, ValueError, IndexError, KeyError):
             self.malformed += 1
 
@@ -210,9 +210,12 @@ class Feed:
         if pending.callback is not None:
             self._callbacks.append(pending)
 
-    def _stop(self, error: ZeropitError) -> None:
-        """Follow nothing any longer: what the feed tells is not the history that was followed."""
+    def stop(self, error: ZeropitError) -> None:
+        """Follow nothing any longer, and end all questions."""
         self.error = error
+        for pending, _ in self._questions.values():
+            self._resolve(pending, error.code, error.detail, None)
+        self._questions.clear()
         for group in self._followed.values():
             for followed in group:
                 followed.error = followed.error or error

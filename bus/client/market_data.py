@@ -12,7 +12,7 @@ from typing import Any, Self, TypeVar
 
 import zmq
 
-from ..errors import Code, SessionError, error_for
+from ..errors import Code, ServiceError, SessionError, error_for
 from ..events import MarketCreated
 from ..market_data import Best, MarketRow, Ticker, Trade
 from ..sockets import Limits, connect
@@ -54,11 +54,9 @@ class FeedPort:
         if self.ended:
             return 0
         if self._sockets is None:
-            self._sockets = (
-                connect(self._context, "SUB", self._endpoints[0], LIMITS),
-                connect(self._context, "DEALER", self._endpoints[1], LIMITS),
-            )
-            self.on_open(list(self._sockets))
+            self._sockets = self._opened()
+            if self._sockets is None:
+                return 0
         topics, questions = self._sockets
         for topic in self.feed.fresh_topics:
             topics.setsockopt(zmq.SUBSCRIBE, topic)
@@ -79,6 +77,27 @@ class FeedPort:
             except zmq.Again:
                 break
         return received
+
+    def _opened(self) -> "tuple[zmq.Socket[bytes], zmq.Socket[bytes]] | None":
+        """Return both sockets; None, and the end, when an endpoint is none."""
+        stream, query = self._endpoints
+        try:
+            topics = connect(self._context, "SUB", stream, LIMITS)
+        except ServiceError as error:
+            self._end(error)
+            return None
+        try:
+            questions = connect(self._context, "DEALER", query, LIMITS)
+        except ServiceError as error:
+            topics.close(linger=0)
+            self._end(error)
+            return None
+        self.on_open([topics, questions])
+        return topics, questions
+
+    def _end(self, error: ServiceError) -> None:
+        self.ended = True
+        self.feed.stop(error)
 
     def next_due_ns(self) -> int:
         """Return when there may be something to ask again."""

@@ -11,6 +11,7 @@ from typing import Any
 
 import zmq
 
+from ..errors import ServiceError
 from ..sockets import Limits, connect
 from .pending import Pending
 from .session import Session, State
@@ -77,8 +78,7 @@ class Wire:
         session = self.session
         if session.wants_connection(now_ns):
             self.drop()
-            self._open()
-            session.opened(now_ns)
+            self._open(now_ns)
         received = self._drain(now_ns)
         session.tick(now_ns)
         self.flush(now_ns)
@@ -129,11 +129,16 @@ class Wire:
         self._socket.close(linger=0)
         self._socket = self._monitor = None
 
-    def _open(self) -> None:
-        socket = connect(self._context, "DEALER", self._endpoint, LIMITS)
+    def _open(self, now_ns: int) -> None:
+        try:
+            socket = connect(self._context, "DEALER", self._endpoint, LIMITS)
+        except ServiceError as error:
+            self.session.end(error)
+            return
         self._socket = socket
         self._monitor = socket.get_monitor_socket(zmq.EVENT_DISCONNECTED)
         self.on_open([self._socket, self._monitor])
+        self.session.opened(now_ns)
 
     def _drain(self, now_ns: int) -> int:
         socket, session = self._socket, self.session

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from bus.client import AsyncMarketData, Client, MarketData, Rejected, SessionError
+from bus.errors import ServiceError
 from tests.processes import Processes
 
 MARKET = "BTC-USD"
@@ -107,6 +108,19 @@ def test_refusals_are_typed(venue: Processes, short_dir: Path) -> None:
         data.leave(other)
         with pytest.raises(SessionError):
             data.ready(other, timeout_s=0.1)
+
+
+@pytest.mark.parametrize("endpoints", [("nonsense", "tcp://127.0.0.1:1"), ("tcp://127.0.0.1:1", "nonsense")])
+def test_an_endpoint_that_is_none_is_said_at_once(endpoints: tuple[str, str]) -> None:
+    with pytest.raises(ServiceError), MarketData(*endpoints):
+        pass
+
+    async def main() -> None:
+        with pytest.raises(ServiceError):
+            async with AsyncMarketData(*endpoints):
+                pass
+
+    asyncio.run(main())
 
 
 def test_the_asyncio_client(venue: Processes) -> None:

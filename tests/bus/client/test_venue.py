@@ -21,6 +21,7 @@ from bus.client import (
     ZeropitError,
 )
 from bus.commands import PlaceOrder, Role
+from bus.errors import ServiceError
 from bus.events import OrderAccepted, OrderCancelled, TradeExecuted
 from tests.poll import until
 from tests.processes import Processes
@@ -223,6 +224,19 @@ def test_a_broker_acts_for_several_accounts(venue: Processes) -> None:
         broker.place(MARKET, "buy", price="10", qty="2", account="house")
         assert [o.qty for o in broker.open_orders()] == ["1"]
         assert [o.qty for o in broker.open_orders(account="house")] == ["2"]
+
+
+@pytest.mark.parametrize("endpoint", ["", "tcp://", "nonsense", "tcp://127.0.0.1"])
+def test_an_endpoint_that_is_none_is_said_at_once(endpoint: str) -> None:
+    with pytest.raises(ServiceError), Client(endpoint, "demo-1", "x"):
+        pass
+
+    async def main() -> None:
+        with pytest.raises(ServiceError):
+            async with AsyncClient(endpoint, "demo-1", "x"):
+                pass
+
+    asyncio.run(main())
 
 
 def test_no_gateway_is_a_definite_refusal_in_time(short_dir: Path) -> None:
