@@ -25,7 +25,8 @@ from typing import Any
 import msgpack
 import zmq
 
-from bus.codec import encode_command, encode_events
+from bus.codec import encode_events
+from bus.commands import PlaceOrder
 from bus.errors import SettingsError
 from tests.poll import until
 
@@ -42,6 +43,7 @@ JOURNAL_BYTES = 64 * 1024 * 1024
 RECORD_HEADER = bytes(80)
 CANNED = 1_000
 ORDERS_FILLED = 2_000
+VALID_NS = 5_000_000_000
 TOKEN = bytes(16)
 VENUE_ID = bytes(16)
 _WAIT_MS = 100
@@ -190,7 +192,7 @@ class FloorDoor:
         context: zmq.Context[zmq.Socket[bytes]] = zmq.Context.instance()
         self._socket = context.socket(zmq.DEALER)
         self._socket.connect(endpoint)
-        self._commands = [encode_command(step.command) for step in steps]
+        self._steps = steps
         self._waiting: list[tuple[int, int, Any]] = []
         self._under_way = 0
         self._next_answer = self._next_id = 1
@@ -198,7 +200,12 @@ class FloorDoor:
     def hand_over(self, index: int) -> None:
         """Hand over an order; send when nothing is under way or a whole message is ready and has room."""
         waiting = self._waiting
-        waiting.append((self._next_id, 4, (self._commands[index],)))
+        command = self._steps[index].command
+        # Even a bare client makes its message, with the time until which it holds.
+        until_ns = time.time_ns() + VALID_NS
+        kind = 1 if type(command) is PlaceOrder else 2
+        fields = (kind, command[0], command[1], until_ns, *command[3:])
+        waiting.append((self._next_id, 4, (fields,)))
         self._next_id += 1
         if not self._under_way:
             self._send()
@@ -336,6 +343,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with (
         tempfile.TemporaryDirectory(dir=found.dir, prefix="floor-") as folder,
         Floor(Path(folder), steps) as floor,
+        driver.quiet(),
     ):
         rates = [driver.throughput(floor.door, 0, found.orders) for _ in range(found.rounds)]
         late = [driver.at_rate(floor.door, 0, timed, found.rate) for _ in range(found.rounds)]

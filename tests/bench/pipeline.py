@@ -52,14 +52,17 @@ class Side:
 
     def throughput(self, first: int, count: int) -> None:
         """Measure one round as fast as it goes."""
-        before = {name: report.cpu_s(self._pids[name]) for name in self.cpu_us}
-        self.rates.append(driver.throughput(self.door, first, count))
+        with driver.quiet():
+            before = {name: report.cpu_s(self._pids[name]) for name in self.cpu_us}
+            self.rates.append(driver.throughput(self.door, first, count))
+            after = {name: report.cpu_s(self._pids[name]) for name in self.cpu_us}
         for name, taken in self.cpu_us.items():
-            taken.append((report.cpu_s(self._pids[name]) - before[name]) * 1e6 / count)
+            taken.append((after[name] - before[name]) * 1e6 / count)
 
     def at_rate(self, first: int, count: int, per_s: int) -> None:
         """Measure one round at a fixed rate."""
-        self.late.append(driver.at_rate(self.door, first, count, per_s))
+        with driver.quiet():
+            self.late.append(driver.at_rate(self.door, first, count, per_s))
 
     def figures(self) -> dict[str, float]:
         """Return the medians."""
