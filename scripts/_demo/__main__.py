@@ -71,7 +71,15 @@ class Demo:
         gateway = venue.endpoint("gateway", "gateway")
         with Client(gateway, OPERATOR_KEY, venue.secret) as admin:
             found_venue(admin, ACCOUNTS, venue.secret)
-            watcher = Watcher(gateway, BROKER_KEY, venue.secret, self.accounts[:WATCHED_ACCOUNTS])
+            watcher = Watcher(
+                gateway=gateway,
+                feed_stream=venue.endpoint("feed", "feed_stream"),
+                feed_query=venue.endpoint("feed", "feed_query"),
+                key=BROKER_KEY,
+                secret=venue.secret,
+                accounts=self.accounts[:WATCHED_ACCOUNTS],
+                market=MARKET,
+            )
             feed = FeedDoor(venue.endpoint("feed", "feed_query"), venue.settings())
             try:
                 self._play_and_compare(admin, gateway, feed, watcher)
@@ -84,16 +92,23 @@ class Demo:
         with Client(gateway, BROKER_KEY, venue.secret) as client:
             player = Player(client, MARKET, self.accounts)
             self._play(player, 0, self.closing, "playing the recording")
-            books["when the recording ends"] = books_now(venue, admin, feed)
+            books["when the recording ends"] = self._books(admin, feed, watcher)
             if self.is_whole:
                 # What was added to the recording so that every order has an end: the book is empty then.
                 self._play(player, self.closing, len(self.steps), "closing deletes")
-                books["at the end"] = books_now(venue, admin, feed)
+                books["at the end"] = self._books(admin, feed, watcher)
             self._measure_singles(client)
         began_s = time.monotonic()
         wait_for_all(venue, admin, feed)
         self.figures["recorded_after_s"] = round(time.monotonic() - began_s, 3)
         self._compare(admin, feed, watcher, player, books)
+
+    def _books(self, admin: Client, feed: FeedDoor, watcher: Watcher) -> Books:
+        """Return the book as the engine, the feed and the watching client have it."""
+        both = books_now(self.venue, admin, feed)
+        followed, mismatches = watcher.book(both.engine.market_seq)
+        self.found.figure("watching client", "checksums of the book that did not fit", 0, mismatches)
+        return both._replace(followed=followed)
 
     def _compare(
         self, admin: Client, feed: FeedDoor, watcher: Watcher, player: Player, books: dict[str, Books]
@@ -105,7 +120,8 @@ class Demo:
         compared = compare_all(self.found, self.venue, doors, played, self.expected, books, film.seen)
         told = compared.told
         mine = {name: told.private[name][0] for name in self.accounts[:WATCHED_ACCOUNTS]}
-        reconcile.check_watched(self.found, told, watcher.finish(mine))
+        seen = watcher.finish(mine, len(told.trades))
+        reconcile.check_watched(self.found, told, seen["accounts"], seen["trades"])
         played_ids = {step.order_id for step in self.steps}
         reached = [t for t in self.venue_trades if {t.buy_order_id, t.sell_order_id} <= played_ids]
         identical, lines = differing(compared.trades, reached)

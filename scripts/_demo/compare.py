@@ -36,10 +36,11 @@ Seen = Callable[[Told, int, Event], object]
 
 
 class Books(NamedTuple):
-    """The book at one moment, as the engine and the feed have it."""
+    """The book at one moment, as the engine, the feed and a client that follows its diffs have it."""
 
     engine: Book
     feed: Book
+    followed: Book | None = None
 
 
 class Compared(NamedTuple):
@@ -122,6 +123,8 @@ def compare_all(
     for when, both in books.items():
         journal = copies.get(both.engine.market_seq, Book(0, {}))
         reconcile.check_book(found, when, journal, both.engine, both.feed)
+        if both.followed is not None:
+            found.each(f"book {when}", "levels: engine, client", both.engine.levels, both.followed.levels)
     balances = engine_balances(admin, [*played.accounts, "fees", "operator"])
     balances = {key: amounts for key, amounts in balances.items() if key in told.balances or any(amounts)}
     reconcile.check_money(found, told, admin.query("totals"), balances, database.balances)

@@ -200,17 +200,30 @@ def check_money(
     into.each(group, "each balance: stream, database", expected, database)
 
 
-def check_watched(into: Reconciliation, told: Told, watched: Mapping[str, Sequence[int]]) -> None:
-    """Compare private streams, as another session received them, with the journal."""
-    group = "watchers"
-    events = sum(told.private[name][0] for name in watched)
-    into.figure(group, "private events received", events, sum(seen[0] for seen in watched.values()))
+def check_watched(
+    into: Reconciliation,
+    told: Told,
+    accounts: Mapping[str, Sequence[int]],
+    trades: Sequence[Sequence[int]],
+) -> None:
+    """Compare private streams and trades, as another client received them, with the journal."""
+    group = "watching client"
+    events = sum(told.private[name][0] for name in accounts)
+    into.figure(group, "private events received", events, sum(seen[0] for seen in accounts.values()))
     into.each(
         group,
         "private stream of each account",
-        {name: tuple(told.private[name]) for name in watched},
-        {name: tuple(seen[:2]) for name, seen in watched.items()},
+        {name: tuple(told.private[name]) for name in accounts},
+        {name: tuple(seen[:2]) for name, seen in accounts.items()},
     )
+    into.each(group, "each trade published", _public(told), {row[0]: tuple(row[1:]) for row in trades})
+
+
+def _public(told: Told) -> dict[int, tuple[int, ...]]:
+    """Return what is public of each trade."""
+    return {
+        trade.trade_id: (trade.price_ticks, trade.qty_lots, int(trade.taker_side)) for trade in told.trades
+    }
 
 
 def our_trades(told: Told, prefix: str = "") -> list[OurTrade]:
@@ -240,7 +253,7 @@ def check_trades(
     into.each(
         group,
         "each trade: journal, feed",
-        {trade.trade_id: (trade.price_ticks, trade.qty_lots, int(trade.taker_side)) for trade in told.trades},
+        _public(told),
         {row[0]: tuple(row[1:4]) for row in feed_trades},
     )
     return ours
