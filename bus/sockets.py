@@ -5,6 +5,7 @@ takes a message larger than its maximum, or keeps a closing process alive for lo
 An ipc socket lives in a folder that only its owner may enter; a CURVE socket takes listed keys only.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,7 @@ KINDS = {
 }
 """Socket kinds by name."""
 
+IPV4_MAPPED = re.compile(r"^tcp://\[::ffff:([0-9.]+)\]:")
 ADDRESS_IN_USE = frozenset({zmq.EADDRINUSE, zmq.EADDRNOTAVAIL})
 
 
@@ -109,7 +111,8 @@ def bind(
         raise ServiceError(
             Code.COMPONENT_FAILED, f"expected an address to bind, was {endpoint}: {error}"
         ) from None
-    return socket, socket.getsockopt_string(zmq.LAST_ENDPOINT)
+    # An IPv4 address is told as mapped into IPv6; people and clients know it as it was written.
+    return socket, IPV4_MAPPED.sub(r"tcp://\1:", socket.getsockopt_string(zmq.LAST_ENDPOINT))
 
 
 def connect(

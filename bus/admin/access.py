@@ -20,7 +20,7 @@ DEMO_KEY = "operator"
 DEMO_SECRET = "operator-secret"
 """The operator of the shipped seed, ``config/seed.toml`` (a test compares)."""
 
-LOCAL = re.compile(r"ipc://|tcp://(?:localhost|127\.\d+\.\d+\.\d+|\[::1\]):")
+LOOPBACK = re.compile(r"tcp://(?:localhost|127\.\d+\.\d+\.\d+|\[::1\]|\[::ffff:127\.\d+\.\d+\.\d+\]):\d+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def _own_gateway(settings: Settings) -> str:
 
 
 def _is_local(endpoint: str) -> bool:
-    return LOCAL.match(endpoint) is not None
+    return endpoint.startswith("ipc://") or LOOPBACK.fullmatch(endpoint) is not None
 
 
 config_option = click.option("--config", type=click.Path(path_type=Path), help="Settings file (TOML).")

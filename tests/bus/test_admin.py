@@ -241,7 +241,8 @@ def test_the_demo_key_is_for_the_demo_venue_alone(operator: Operator) -> None:
         refused = operator.refused("market", "list", options=options)
         assert refused.startswith("error: NOT_LOGGED_ON: expected "), options
     settings = load()
-    assert is_demo(settings, "tcp://127.0.0.1:7001")
+    for endpoint in ("tcp://127.0.0.1:7001", "tcp://[::1]:7001", "tcp://[::ffff:127.0.0.1]:7001"):
+        assert is_demo(settings, endpoint)
     assert is_demo(settings, "ipc:///run/zeropit/gateway")
     assert not is_demo(settings, "tcp://10.0.0.1:7001")
     assert not is_demo(settings, "tcp://127.example.com:7001")
