@@ -41,17 +41,27 @@ _set = click.option(
 
 
 class Fleet(honcho.manager.Manager):  # type: ignore[misc]
-    """honcho's manager, safe against a stop that comes while children are still being started."""
+    """honcho's manager, safe against a stop that comes while children are still being started.
 
-    def _killall(self, force: bool = False) -> None:
-        deadline_s = time.monotonic() + HEALTH_S_MAX
-        while not self._all_started() and time.monotonic() < deadline_s:
-            message = self.events.get(timeout=HEALTH_S_MAX)
-            if message.type == "start":
-                self._processes[message.name]["pid"] = message.data["pid"]
-            elif message.type == "line":
-                self._printer.write(message)
-        super()._killall(force)
+    Only the loop learns the children's ids, so such a stop waits until it knows them all; the loop asks
+    `_all_started` in every turn.
+    """
+
+    _stop_wanted = False
+
+    def terminate(self) -> None:
+        """Stop all children, as soon as all of them can be."""
+        if super()._all_started():
+            super().terminate()
+        else:
+            self._stop_wanted = True
+
+    def _all_started(self) -> bool:
+        started: bool = super()._all_started()
+        if started and self._stop_wanted:
+            self._stop_wanted = False
+            super().terminate()
+        return started
 
 
 @click.command()
