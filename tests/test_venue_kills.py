@@ -11,7 +11,10 @@ from random import Random
 import pytest
 
 from bus.fleet import MODULES
+from bus.replay.flow import differing, flow_of
 from bus.replay.player import Player
+from scripts._demo.__main__ import EXPECTED_IDENTICAL, ROOT
+from scripts._demo.fetch import fetch_capture
 from tests.conftest import ALL
 from tests.replays import MARKET, Killer, replaying, synthetic_steps
 
@@ -34,6 +37,26 @@ def test_each_component_killed_at_a_random_moment_changes_nothing(short_dir: Pat
         compared = replay.compare(player)
     assert sorted(killer.killed) == sorted(components)
     assert compared.told.epochs == {1, 2, 3}
+
+
+if ALL:
+
+    @pytest.mark.parametrize("seed", range(4))
+    def test_each_component_killed_while_the_whole_recording_is_played(short_dir: Path, seed: int) -> None:
+        random = Random(seed)
+        capture = fetch_capture(ROOT / "var" / "capture")
+        steps = flow_of(capture).steps
+        with replaying(short_dir, steps, accounts=50) as replay:
+            components = [*MODULES, *MODULES]
+            random.shuffle(components)
+            killer = Killer(random, replay.venue, components, len(steps))
+            with replay.client() as client:
+                player = Player(client, MARKET, replay.accounts)
+                player.play(replay.steps, killer.watch)
+            killer.finish()
+            compared = replay.compare(player)
+        identical, _lines = differing(compared.trades, capture.trades)
+        assert identical == EXPECTED_IDENTICAL
 
 
 def test_a_recorder_that_was_stopped_for_the_whole_replay_ends_with_every_row(short_dir: Path) -> None:
