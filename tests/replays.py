@@ -96,7 +96,6 @@ def replaying(
 ) -> Iterator[Replay]:
     """Start a venue (all components but ``without``), make its market and accounts, play nothing yet."""
     with Venue(folder, "journal.segment_bytes=1048576", *overrides, tcp=False) as venue:
-        assert isinstance(venue, Venue)
         venue.start_all([component for component in MODULES if component not in without])
         endpoint = venue.settings().endpoints.gateway
         with Client(endpoint, OPERATOR_KEY, venue.secret, timeout_s=CLIENT_S_MAX) as admin:

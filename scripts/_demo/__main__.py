@@ -206,8 +206,7 @@ def main(keep: bool, rows: int, folder: Path) -> None:
     """Play 30 minutes of a real market through the whole venue and reconcile every part."""
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
     try:
-        venue = Venue(fresh_folder(folder))
-        with venue:
+        with Venue(fresh_folder(folder)) as venue:
             demo = Demo(console, venue, rows)
             demo.run()
             if keep:

@@ -58,7 +58,7 @@ def decide(steps: Sequence[Step], accounts: Sequence[str]) -> Reference:
     outcomes, trades = [], []
     numbers: dict[int, int] = {}
     for step in steps:
-        events = exchange.execute(_command(step, accounts[step.account]), 1)
+        events = exchange.execute(command_of(step, accounts[step.account]), 1)
         if isinstance(events[0], OrderAccepted):
             numbers[events[0].order_id] = step.order_id
         outcomes.append(_decided(events, exchange))
@@ -94,7 +94,8 @@ def by_recorded_number(trade: TradeExecuted, numbers: dict[int, int]) -> OurTrad
     return OurTrade(buyer, seller, trade.price_ticks, trade.qty_lots)
 
 
-def _command(step: Step, account: str) -> Command:
+def command_of(step: Step, account: str) -> Command:
+    """Return a step as a command, with the ids that a player without a prefix gives."""
     order = str(step.order_id)
     if step.cancel:
         return CancelOrder(f"{order}x", account, UNTIL_NS, MARKET, 0, order)

@@ -101,7 +101,7 @@ def read_journal(folder: Path, seen: Seen | None = None) -> Told:
     JournalDamage
         When it is not sound.
     """
-    teller = _Teller()
+    teller = Teller()
     reader = JournalReader(OsDisk(), str(folder))
     try:
         for record in reader.records():
@@ -123,14 +123,11 @@ def private_mark(mark: int, account_seq: int, seq: int, number: int) -> int:
     return crc32(b"%d %d %d;" % (account_seq, seq, number), mark)
 
 
-class _Teller:
-    """Adds up events."""
+class Teller:
+    """Adds up events; the sum is in ``told``."""
 
     def __init__(self) -> None:
         self.told = Told()
-        self._transactions: dict[int, int] = {}
-        self._command: Outcome | None = None
-        self._command_key: Id = ("", "")
         self._handlers: dict[type[Event], Callable[[int, Any], None]] = {
             MarketCreated: self._market_created,
             CommandRejected: self._rejected,
@@ -151,6 +148,7 @@ class _Teller:
         told.events += len(transaction[4])
 
     def add(self, seq: int, event: Event) -> None:
+        """Add up the next event."""
         told = self.told
         told.counts[type(event).__name__] += 1
         handler = self._handlers.get(type(event))
