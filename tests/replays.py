@@ -111,22 +111,31 @@ class Killer:
     random
         Chooses the moments.
     components
-        Whom to kill, in this order; each once.
+        Whom to kill, in this order.
+    at_once
+        All at the same moment instead of each at its own.
     """
 
-    def __init__(self, random: Random, venue: Venue, components: Sequence[str], steps: int) -> None:
+    def __init__(
+        self, random: Random, venue: Venue, components: Sequence[str], steps: int, *, at_once: bool = False
+    ) -> None:
         moments = sorted(random.randrange(steps) for _ in components)
+        if at_once:
+            moments = [moments[0]] * len(moments)
         self._due = list(zip(moments, components, strict=True))
         self._venue = venue
         self.killed: list[str] = []
 
     def watch(self, answered: int) -> None:
         """Kill what is due by this number of answers; whatever ended otherwise is a failure."""
-        while self._due and answered >= self._due[0][0]:
-            _, component = self._due.pop(0)
-            self._venue.kill(component)
+        killed: list[str] = []
+        # One that is due twice by now has to be back in between: it is killed again the next time.
+        while self._due and answered >= self._due[0][0] and self._due[0][1] not in killed:
+            killed.append(self._due.pop(0)[1])
+            self._venue.kill(killed[-1])
+        for component in killed:
             self._venue.spawn(component)
-            self.killed.append(component)
+        self.killed += killed
         self._venue.check()
 
     def finish(self) -> None:

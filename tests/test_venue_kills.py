@@ -39,6 +39,17 @@ def test_each_component_killed_at_a_random_moment_changes_nothing(short_dir: Pat
     assert compared.told.epochs == {1, 2, 3}
 
 
+def test_all_components_killed_at_once_change_nothing(short_dir: Path) -> None:
+    random = Random(52)
+    with replaying(short_dir, synthetic_steps(random, STEPS)) as replay:
+        killer = Killer(random, replay.venue, list(MODULES), STEPS, at_once=True)
+        with replay.client() as client:
+            player = Player(client, MARKET, replay.accounts)
+            player.play(replay.steps, killer.watch)
+        killer.finish()
+        replay.compare(player)
+
+
 if ALL:
 
     @pytest.mark.parametrize("seed", range(4))
