@@ -2,10 +2,10 @@
 
 Client DEALER → ROUTER → PUSH → PULL, journal synced, PUB → SUB → ROUTER → DEALER: a gateway and an engine
 as processes beside the client, over the same kinds of endpoints as the venue's. Messages are MessagePack
-arrays of the venue's sizes: real commands go in, the events are those of a real flow (canned), and replies
-have the form of real ones. Batched with the same bounds; one journal write and one `fdatasync` a batch into
-a preallocated, zeroed file. There is no book, no account, no check, no session, no checksum and no recovery:
-what this costs is the least that the venue can cost.
+arrays of the venue's sizes: real commands go in, an event repeats each command's fields (trades are canned
+from a real flow), and replies have the form of real ones. Batched with the same bounds; one journal write and
+one `fdatasync` a batch into a preallocated, zeroed file. There is no book, no account, no check, no session,
+no checksum and no recovery: what this costs is the least that the venue can cost.
 
 Invariant: every order handed over is answered once, in order; the client checks it.
 """
@@ -56,13 +56,23 @@ def _unpack(data: bytes) -> Any:
 
 
 def canned_events() -> list[list[tuple[object, ...]]]:
-    """Return the event arrays of some transactions of a real flow."""
+    """Return the event arrays of some transactions of a real flow, without the first event of each."""
     flow = Flow()
     filled, steps = flow.fill(ORDERS_FILLED), flow.steps(CANNED)
     exchange = founded(50)
     for step in filled:
         exchange.execute(step.command, flow.now_ns)
-    return [encode_events(exchange.execute(step.command, flow.now_ns)) for step in steps]
+    return [encode_events(exchange.execute(step.command, flow.now_ns)[1:]) for step in steps]
+
+
+def told(seq: int, fields: Any) -> tuple[object, ...]:
+    """Return an event that tells of a command: its fields again, in the form of the venue's event."""
+    if fields[0] == 1:
+        _, order, account, _, market, side, kind, tif, post_only, price, qty, budget = fields
+        return (20, account, seq, market, seq, order, side, kind, tif, post_only, price, qty, budget, price,
+                seq, qty)  # fmt: skip
+    _, _, account, _, market, order_id, client_order_id = fields
+    return (23, account, seq, market, seq, client_order_id, 1, seq, seq, 1, seq, seq, seq, order_id)
 
 
 class FloorEngine:
@@ -104,8 +114,8 @@ class FloorEngine:
                 break
             frames.append(data)
             _, _, gateway, _, _, _, items = _unpack(data)
-            for session, request_id, _ in items:
-                events = canned[request_id % CANNED]
+            for session, request_id, fields in items:
+                events = [told(seq, fields), *canned[request_id % CANNED]]
                 transactions.append((seq, gateway, session, request_id, events))
                 seq += len(events)
         events_bytes = _pack((1, 2, VENUE_ID, "engine", 1, self._seq, seq - 1, time.time_ns(), transactions))
@@ -198,9 +208,12 @@ class FloorDoor:
         self._next_answer = self._next_id = 1
 
     def hand_over(self, index: int) -> None:
-        """Hand over an order; send when nothing is under way or a whole message is ready and has room."""
+        """Hand over an order (the list begins again behind its end).
+
+        It is sent when nothing is under way, or when a whole message is ready and has room.
+        """
         waiting = self._waiting
-        command = self._steps[index].command
+        command = self._steps[index % len(self._steps)].command
         # Even a bare client makes its message, with the time until which it holds.
         until_ns = time.time_ns() + VALID_NS
         kind = 1 if type(command) is PlaceOrder else 2
