@@ -107,8 +107,9 @@ class Engine(Section):
 
     name: Name = "engine-1"
     """Name in every frame header; consumers store it with their position."""
-    batch_commands_max: Count = 2_048
-    """Commands executed before the journal record is committed."""
+    batch_commands_max: Count = 512
+    """Commands executed before the journal record is committed: more saves syncs, fewer lets gateways and
+    clients work while the engine does."""
     batch_frames_max: Count = 512
     """Messages drained from the PULL sockets for one batch."""
     batch_events_max: Count = 20_000

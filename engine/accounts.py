@@ -7,9 +7,9 @@ hold; an id is kept until its ``valid_until`` second is over and, for an order, 
 from collections import deque
 from collections.abc import Iterator
 from heapq import heappop, heappush
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from bus.commands import INT_MAX, AccountState, OutsideCommand
+from bus.commands import INT_MAX, AccountState
 from bus.events import Answer
 
 if TYPE_CHECKING:
@@ -68,10 +68,10 @@ class Chain:
 
 
 class Kept(NamedTuple):
-    """A command that came under an id, and the answer it had."""
+    """A command that came under an id, as its wire array, and the answer it had."""
 
     account: "Account"
-    command: OutsideCommand
+    fields: tuple[Any, ...]
     code: int
     seq: int
     order_id: int

@@ -50,7 +50,7 @@ class Admin:
             raise Refusal(Code.INVALID_MARKET, f"expected 0 to 18 decimals, was {command.decimals}")
         state.assets[command.asset] = command.decimals
         state.issued[command.asset] = 0
-        state.events.append(AssetCreated(command.asset, command.decimals))
+        state.emit(AssetCreated(command.asset, command.decimals))
         return _NOTHING
 
     def create_market(self, _: Account, command: CreateMarket) -> Done:
@@ -89,7 +89,7 @@ class Admin:
             command.maker_fee_ppm, command.taker_fee_ppm,
         )  # fmt: skip
         state.markets[command.market] = Market(spec)
-        state.events.append(spec)
+        state.emit(spec)
         return _NOTHING
 
     def create_account(self, _: Account, command: CreateAccount) -> Done:
@@ -98,7 +98,7 @@ class Admin:
         _refuse_existing("account", command.new_account, command.new_account in state.accounts)
         _refuse_full("accounts", len(state.accounts), state.limits.accounts_max)
         state.accounts[command.new_account] = Account(command.new_account)
-        state.events.append(AccountCreated(command.new_account))
+        state.emit(AccountCreated(command.new_account))
         return _NOTHING
 
     def create_key(self, _: Account, command: CreateKey) -> Done:
@@ -110,14 +110,14 @@ class Admin:
             state.account(name)
         key = KeyCreated(*command[3:])
         state.keys[key.key_id] = key
-        state.events.append(key)
+        state.emit(key)
         return _NOTHING
 
     def revoke_key(self, _: Account, command: RevokeKey) -> Done:
         """Revoke a log-on key."""
         if self._state.keys.pop(command.key_id, None) is None:
             raise Refusal(Code.UNKNOWN_KEY, f"expected a key that exists, was {command.key_id}")
-        self._state.events.append(KeyRevoked(command.key_id))
+        self._state.emit(KeyRevoked(command.key_id))
         return _NOTHING
 
     def deposit(self, _: Account, command: Deposit) -> Done:
@@ -134,7 +134,7 @@ class Admin:
         state.issued[command.asset] += command.amount_atoms
         account.balance(command.asset).available += command.amount_atoms
         account.seq += 1
-        state.events.append(Deposited(account.name, account.seq, command.asset, command.amount_atoms))
+        state.emit(Deposited(account.name, account.seq, command.asset, command.amount_atoms))
         return _NOTHING
 
     def withdraw(self, _: Account, command: Withdraw) -> Done:
@@ -151,14 +151,14 @@ class Admin:
         state.issued[command.asset] -= command.amount_atoms
         account.balance(command.asset).available -= command.amount_atoms
         account.seq += 1
-        state.events.append(Withdrawn(account.name, account.seq, command.asset, command.amount_atoms))
+        state.emit(Withdrawn(account.name, account.seq, command.asset, command.amount_atoms))
         return _NOTHING
 
     def set_market_state(self, _: Account, command: SetMarketState) -> Done:
         """Open or halt a market."""
         market = self._state.market(command.market)
         market.mark(state=command.state)
-        self._state.events.append(MarketStateChanged(market.name, command.state))
+        self._state.emit(MarketStateChanged(market.name, command.state))
         return _NOTHING
 
 

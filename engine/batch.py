@@ -6,9 +6,9 @@ this same code.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
-from bus.codec import decode_command, encode_command, pack, unpack
+from bus.codec import check_command, encode_command, pack, unpack
 from bus.commands import INT_MAX, Command
 from bus.errors import Code, JournalError
 from bus.events import EVENT_NUMBERS, CommandRejected
@@ -21,6 +21,9 @@ from bus.frames import (
 )
 
 from .exchange import Exchange
+from .state import Array
+
+_REJECTED: Final = EVENT_NUMBERS[CommandRejected]
 
 INTERNAL = 0
 """Gateway number of the engine's own commands (start, continue, seed)."""
@@ -45,7 +48,7 @@ class Batch:
     def __init__(self, exchange: Exchange, venue_id: bytes, engine: str, now_ns: int) -> None:
         self._exchange = exchange
         self._frames: list[bytes] = []
-        self._transactions: list[tuple[int, int, int, int, list[tuple[object, ...]]]] = []
+        self._transactions: list[tuple[int, int, int, int, list[Array]]] = []
         self.venue_id = venue_id
         self.engine = engine
         self.now_ns = now_ns
@@ -68,37 +71,38 @@ class Batch:
         """Execute a frame that came from a gateway; ``data`` are its bytes."""
         gateway, lane, link, number, items = frame
         state = self._exchange.state
-        execute, now_ns = self._exchange.execute_linked, self.now_ns
-        transactions, kinds, numbers = self._transactions, self.kinds, EVENT_NUMBERS
+        execute, now_ns = self._exchange.execute_linked_array, self.now_ns
+        transactions, kinds = self._transactions, self.kinds
         for session, request_id, fields in items:
             seq = state.next_seq
             events = execute(gateway, lane, link, number, fields, now_ns)
             number += 1
-            transactions.append((seq, gateway, session, request_id, [(numbers[type(e)], *e) for e in events]))
+            transactions.append((seq, gateway, session, request_id, events))
             kind: Any = fields[0] if fields else 0
             if type(kind) is int:
                 kinds[kind] = kinds.get(kind, 0) + 1
-            if type(events[0]) is CommandRejected:
-                self._count_reject(events[0].code)
+            if events[0][0] == _REJECTED:
+                self._count_reject(events[0])
         self._frames.append(data)
         self.commands += len(items)
 
     def take_internal(self, command: Command) -> None:
         """Execute one of the engine's own commands."""
         fields = encode_command(command)
-        self._run_internal(command)
+        self._run_internal(fields)
         frame = CommandsFrame(INTERNAL, 0, 0, 0, [(0, 0, fields)])
         self._frames.append(encode_commands_frame(frame))
 
-    def _run_internal(self, command: Command) -> None:
+    def _run_internal(self, fields: Array) -> None:
         seq = self._exchange.next_seq
-        events = self._exchange.execute(command, self.now_ns)
-        self._transactions.append((seq, INTERNAL, 0, 0, [(EVENT_NUMBERS[type(e)], *e) for e in events]))
+        events = self._exchange.execute_array(fields, self.now_ns)
+        self._transactions.append((seq, INTERNAL, 0, 0, events))
         self.commands += 1
-        if type(events[0]) is CommandRejected:
-            self._count_reject(events[0].code)
+        if events[0][0] == _REJECTED:
+            self._count_reject(events[0])
 
-    def _count_reject(self, code: int) -> None:
+    def _count_reject(self, event: Array) -> None:
+        code: int = event[3]
         self.rejects[code] = self.rejects.get(code, 0) + 1
 
     def take_again(self, data: bytes) -> None:
@@ -108,7 +112,7 @@ class Batch:
             self.take(data, frame)
             return
         for _, _, fields in frame.items:
-            self._run_internal(decode_command(fields))
+            self._run_internal(check_command(fields))
 
     def commands_bytes(self) -> bytes:
         """Return the commands part of the record: the frames as received."""

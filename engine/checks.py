@@ -41,7 +41,7 @@ def check_state(state: State) -> None:
     for target in targets:
         assert target.busy == sum((job.account or job.market) is target for job in state.jobs)
     queued = list(state.due_ids.in_order())
-    assert all(kept.account.ids[kept.command[0]] is kept for kept in queued)
+    assert all(kept.account.ids[kept.fields[1]] is kept for kept in queued)
     accounts = state.accounts.values()
     assert len(queued) == sum(len(a.ids) - len(a.lingering) for a in accounts), "each id is queued or lingers"
     for account in accounts:

@@ -25,23 +25,31 @@ Usable in-process, without any of the venue's processes::
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from bus import commands as c
-from bus.codec import decode_command
+from bus.codec import check_command, encode_command
 from bus.errors import Code, FormError
-from bus.events import Answer, CommandRejected, CommandRepeated, EngineStarted, Event, LinkOpened
+from bus.events import (
+    EVENT_CLASSES,
+    Answer,
+    CommandRejected,
+    CommandRepeated,
+    EngineStarted,
+    Event,
+    LinkOpened,
+)
 
 from . import checks
 from .accounts import SECOND_NS, Account, Kept
 from .admin import Admin
 from .mass import MassCancels
-from .state import RULES_VERSION, Limits, Refusal, State
+from .state import RULES_VERSION, Array, Limits, Refusal, State
 from .trading import Done, Trading
 
 _DUE_PER_COMMAND_MAX = 4
 
-Handler = Callable[[Account, Any], Done]
+Handler = Callable[[Account, Array], Done]
 EventHandler = Callable[[int, Event], None]
 
 
@@ -61,9 +69,11 @@ class Exchange:
         trading = Trading(self.state)
         admin = Admin(self.state)
         self._mass = mass = MassCancels(self.state, trading)
-        self._handlers: dict[type[c.Command], Handler] = {
-            c.PlaceOrder: trading.place,
-            c.CancelOrder: trading.cancel,
+        self._handlers: dict[int, Handler] = {
+            _number(c.PlaceOrder): trading.place,
+            _number(c.CancelOrder): trading.cancel,
+        }
+        cold: dict[type[c.Command], Callable[[Account, Any], Done]] = {
             c.ReduceOrder: trading.reduce,
             c.ReplaceOrder: trading.replace,
             c.CancelAll: mass.cancel_all,
@@ -78,6 +88,8 @@ class Exchange:
             c.SetAccountState: mass.set_account_state,
             c.CancelMarket: mass.cancel_market,
         }
+        for cls, handler in cold.items():
+            self._handlers[_number(cls)] = _typed(cls, handler)
         self._listeners: list[EventHandler] = []
 
     @property
@@ -108,42 +120,58 @@ class Exchange:
         now_ns
             UTC nanoseconds; must not be below an earlier call's.
         """
+        return _events(self.execute_array(encode_command(command), now_ns))
+
+    def execute_linked(
+        self, gateway: int, lane: int, link: int, number: int, fields: object, now_ns: int
+    ) -> list[Event]:
+        """Execute a command's wire array that came as ``number`` of a gateway's link.
+
+        Out of turn it is refused (`LINK_GAP`) and not executed; of bad form it takes its number and is
+        refused with the form's code.
+        """
+        return _events(self.execute_linked_array(gateway, lane, link, number, fields, now_ns))
+
+    def execute_array(self, fields: Array, now_ns: int) -> list[Array]:
+        """Execute a command given as its wire array, and return its events as theirs: `execute`, faster.
+
+        The array's form is trusted (`bus.codec.check_command` checks it).
+        """
         state = self.state
         if now_ns < state.now_ns:
             raise AssertionError(f"expected a time from {state.now_ns} on, was {now_ns}")
         state.now_ns = now_ns
-        events: list[Event] = []
+        events: list[Array] = []
         state.events = events
-        kind = type(command)
-        handler = self._handlers.get(kind)
+        number = fields[0]
+        handler = self._handlers.get(number)
         if handler is None:
-            self._execute_internal(command)
+            self._execute_internal(fields)
         else:
             due_ids = state.due_ids
             if now_ns >= due_ids.due_ns:
                 self._forget_due(now_ns)
-            outside: Any = command
-            name, valid_until_ns = outside[1], outside[2]
+            command_id, name, valid_until_ns = fields[1], fields[2], fields[3]
             account = state.accounts.get(name)
             limits = state.limits
             if (
                 account is None
                 or not 0 <= valid_until_ns - now_ns <= limits.command_validity_ns_max
-                or (kind in _ADMIN and name != c.OPERATOR)
+                or (number in c.ADMIN and name != c.OPERATOR)
             ):
-                self._refuse_entry(outside)
-            elif (command_id := outside[0]) in (ids := account.ids):
-                self._repeat(ids[command_id], outside)
+                self._refuse_entry(fields)
+            elif command_id in (ids := account.ids):
+                self._repeat(ids[command_id], fields)
             elif len(ids) >= limits.ids_per_account_max:
-                self._refuse_more_ids(outside)
+                self._refuse_more_ids(fields)
             else:
                 seq = state.next_seq
                 try:
-                    order_id, filled, left = handler(account, command)
-                    kept = _new(Kept, (account, command, 0, seq, order_id, filled, left, ""))
+                    order_id, filled, left = handler(account, fields)
+                    kept = _new(Kept, (account, fields, 0, seq, order_id, filled, left, ""))
                 except Refusal as refusal:
-                    self._reject(outside, refusal.code, refusal.detail)
-                    kept = Kept(account, outside, int(refusal.code), seq, 0, 0, 0, refusal.detail)
+                    self._reject(fields, refusal.code, refusal.detail)
+                    kept = Kept(account, fields, int(refusal.code), seq, 0, 0, 0, refusal.detail)
                 ids[command_id] = kept
                 second = valid_until_ns // SECOND_NS
                 queue = due_ids.queues.get(second)
@@ -155,26 +183,22 @@ class Exchange:
             self._notify(events)
         return events
 
-    def execute_linked(
+    def execute_linked_array(
         self, gateway: int, lane: int, link: int, number: int, fields: object, now_ns: int
-    ) -> list[Event]:
-        """Execute a command's wire array that came as ``number`` of a gateway's link.
-
-        Out of turn it is refused (`LINK_GAP`) and not executed; of bad form it takes its number and is
-        refused with the form's code.
-        """
+    ) -> list[Array]:
+        """Execute like `execute_linked`, and return the events as their wire arrays."""
         key = (gateway, lane)
         at = self.state.links.get(key, _NO_LINK)
         if link == at[0] and number == at[1] + 1:
             self.state.links[key] = (link, number)
             try:
-                command = decode_command(fields)
+                checked = check_command(fields)
             except FormError as error:
                 return self._refuse(error.code, error.detail, now_ns)
-            if type(command) in _INTERNAL:
-                detail = f"expected an outside command, was {type(command).__name__}"
+            if checked[0] in c.INTERNAL:
+                detail = f"expected an outside command, was {c.COMMAND_CLASSES[checked[0]].__name__}"
                 return self._refuse(Code.UNSUPPORTED_TYPE, detail, now_ns)
-            return self.execute(command, now_ns)
+            return self.execute_array(checked, now_ns)
         opens = type(fields) is tuple and fields == _OPEN_LINK
         if opens and link > at[0] and number == 1:
             return self._open_link(gateway, lane, link, now_ns)
@@ -214,9 +238,9 @@ class Exchange:
         """Verify every invariant of the state; O(state). For tests and `zeropit journal verify`."""
         checks.check_state(self.state)
 
-    def _refuse_more_ids(self, command: c.OutsideCommand) -> None:
+    def _refuse_more_ids(self, fields: Array) -> None:
         ids_max = self.state.limits.ids_per_account_max
-        self._reject(command, Code.TOO_MANY_IDS, f"expected fewer than {ids_max} ids kept, was {ids_max}")
+        self._reject(fields, Code.TOO_MANY_IDS, f"expected fewer than {ids_max} ids kept, was {ids_max}")
 
     def _forget_due(self, now_ns: int) -> None:
         """Take a few ids whose second is over out of the queue; forget those whose order is not open."""
@@ -225,15 +249,15 @@ class Exchange:
             due = state.due_ids.pop_due(now_ns)
             if due is None:
                 return
-            command_id = due.command[0]
-            if type(due.command) is c.PlaceOrder and due.order_id in state.orders:
+            command_id = due.fields[1]
+            if due.fields[0] == _PLACE and due.order_id in state.orders:
                 due.account.lingering[command_id] = None
             else:
                 del due.account.ids[command_id]
 
-    def _refuse_entry(self, command: c.OutsideCommand) -> None:
+    def _refuse_entry(self, fields: Array) -> None:
         """Refuse a command for what stands in its first three fields."""
-        state, name, valid_until_ns = self.state, command[1], command[2]
+        state, name, valid_until_ns = self.state, fields[2], fields[3]
         ahead_ns, ahead_ns_max = valid_until_ns - state.now_ns, state.limits.command_validity_ns_max
         if ahead_ns < 0:
             code, detail = Code.EXPIRED, f"expected validity at {state.now_ns} ns, was {valid_until_ns}"
@@ -246,73 +270,89 @@ class Exchange:
             code, detail = Code.UNKNOWN_ACCOUNT, f"expected an account that exists, was {name}"
         else:
             code, detail = Code.NOT_AUTHORIZED, f"expected the account {c.OPERATOR}, was {name}"
-        self._reject(command, code, detail)
+        self._reject(fields, code, detail)
 
-    def _repeat(self, kept: Kept, command: c.OutsideCommand) -> None:
-        if type(kept.command) is not type(command) or kept.command != command:
+    def _repeat(self, kept: Kept, fields: Array) -> None:
+        if kept.fields != fields:
             self._reject(
-                command,
+                fields,
                 Code.DUPLICATE_ID,
-                f"expected a new id, was {command[0]} which a different command had",
+                f"expected a new id, was {fields[1]} which a different command had",
             )
             return
-        self.state.events.append(CommandRepeated(kept.account.name, command[0], *kept.answer))
+        self.state.emit(CommandRepeated(kept.account.name, fields[1], *kept.answer))
 
-    def _reject(self, command: c.OutsideCommand, code: Code, detail: str) -> None:
-        command_id, account = command[:2]
-        self.state.events.append(CommandRejected(account, command_id, int(code), detail))
+    def _reject(self, fields: Array, code: Code, detail: str) -> None:
+        self.state.emit(CommandRejected(fields[2], fields[1], int(code), detail))
 
-    def _refuse(self, code: Code, detail: str, now_ns: int) -> list[Event]:
+    def _refuse(self, code: Code, detail: str, now_ns: int) -> list[Array]:
+        return self._alone(CommandRejected("", "", int(code), detail), now_ns)
+
+    def _alone(self, event: Event, now_ns: int) -> list[Array]:
+        """Return the one event of a command that is not executed like others."""
         state = self.state
         state.now_ns = now_ns
-        events: list[Event] = [CommandRejected("", "", int(code), detail)]
+        state.events = []
+        state.emit(event)
         state.next_seq += 1
         if self._listeners:
-            self._notify(events)
-        return events
+            self._notify(state.events)
+        return state.events
 
-    def _open_link(self, gateway: int, lane: int, link: int, now_ns: int) -> list[Event]:
-        state = self.state
-        links = state.links
+    def _open_link(self, gateway: int, lane: int, link: int, now_ns: int) -> list[Array]:
+        links = self.state.links
         links.pop((gateway, lane), None)
-        if len(links) >= state.limits.links_max:
+        if len(links) >= self.state.limits.links_max:
             del links[next(iter(links))]
         links[(gateway, lane)] = (link, 1)
-        state.now_ns = now_ns
-        state.next_seq += 1
-        events: list[Event] = [LinkOpened(gateway, lane, link)]
-        if self._listeners:
-            self._notify(events)
-        return events
+        return self._alone(LinkOpened(gateway, lane, link), now_ns)
 
-    def _execute_internal(self, command: c.Command) -> None:
-        state = self.state
-        if isinstance(command, c.Continue):
+    def _execute_internal(self, fields: Array) -> None:
+        state, cls = self.state, c.COMMAND_CLASSES[fields[0]]
+        if cls is c.Continue:
             try:
                 self._mass.step()
             except Refusal as refusal:
-                state.events.append(CommandRejected("", "", int(refusal.code), refusal.detail))
-        elif isinstance(command, c.StartEngine):
-            state.epoch = command.epoch
-            state.limits = Limits(*command.limits)
-            state.events.append(EngineStarted(command.epoch, command.rules_version))
+                state.emit(CommandRejected("", "", int(refusal.code), refusal.detail))
+        elif cls is c.StartEngine:
+            _, epoch, rules_version, limits = fields
+            state.epoch = epoch
+            state.limits = Limits(*limits)
+            state.emit(EngineStarted(epoch, rules_version))
         else:
-            detail = f"expected a command that may be sent by itself, was {type(command).__name__}"
-            state.events.append(CommandRejected("", "", int(Code.UNSUPPORTED_TYPE), detail))
+            detail = f"expected a command that may be sent by itself, was {cls.__name__}"
+            state.emit(CommandRejected("", "", int(Code.UNSUPPORTED_TYPE), detail))
 
-    def _notify(self, events: list[Event]) -> None:
+    def _notify(self, events: list[Array]) -> None:
         seq = self.state.next_seq - len(events)
-        for event in events:
+        for event in _events(events):
             for listener in self._listeners:
                 listener(seq, event)
             seq += 1
 
 
 _new = tuple.__new__
-_ADMIN = frozenset(c.COMMAND_CLASSES[number] for number in c.ADMIN)
 _NO_LINK = (0, 0)
-_INTERNAL = frozenset({c.OpenLink, c.StartEngine, c.Continue})
+_PLACE: Final = c.COMMAND_NUMBERS[c.PlaceOrder]
 _OPEN_LINK = (c.COMMAND_NUMBERS[c.OpenLink],)
+
+
+def _number(cls: type[c.Command]) -> int:
+    return c.COMMAND_NUMBERS[cls]
+
+
+def _typed(cls: type[c.Command], handler: Callable[[Account, Any], Done]) -> Handler:
+    """Return a handler that takes the typed record, as one that takes the wire array."""
+
+    def handle(account: Account, fields: Array) -> Done:
+        return handler(account, cls(*fields[1:]))
+
+    return handle
+
+
+def _events(arrays: list[Array]) -> list[Event]:
+    """Return the typed events of wire arrays made here."""
+    return [_new(EVENT_CLASSES[array[0]], array[1:]) for array in arrays]
 
 
 def holdings(state: State) -> Mapping[str, tuple[int, int, int]]:

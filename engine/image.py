@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any
 
-from bus.codec import decode_command, decode_event, encode_command, encode_event, pack, unpack
+from bus.codec import check_command, decode_event, encode_event, pack, unpack
 from bus.errors import Code, FormError, JournalError
 from bus.events import KeyCreated, MarketCreated
 
@@ -152,15 +152,14 @@ def _restore_order(state: State, row: tuple[Any, ...]) -> Order:
 
 
 def _kept_row(kept: Kept) -> tuple[Any, ...]:
-    return (kept.account.name, encode_command(kept.command), *kept.answer)
+    return (kept.account.name, kept.fields, *kept.answer)
 
 
 def _restore_kept(state: State, row: tuple[Any, ...]) -> Kept:
     name, fields, *answer = row
-    command: Any = decode_command(fields)
     account = state.accounts[name]
-    kept = Kept(account, command, *_answer(answer))
-    account.ids[command[0]] = kept
+    kept = Kept(account, check_command(fields), *_answer(answer))
+    account.ids[fields[1]] = kept
     return kept
 
 
@@ -171,12 +170,12 @@ def _answer(answer: list[Any]) -> tuple[int, int, int, int, int, str]:
 
 def _restore_queued(state: State, row: tuple[Any, ...]) -> None:
     kept = _restore_kept(state, row)
-    state.due_ids.open(kept.command[2] // SECOND_NS).append(kept)
+    state.due_ids.open(kept.fields[3] // SECOND_NS).append(kept)
 
 
 def _restore_lingering(state: State, row: tuple[Any, ...]) -> None:
     kept = _restore_kept(state, row)
-    kept.account.lingering[kept.command[0]] = None
+    kept.account.lingering[kept.fields[1]] = None
 
 
 def _job_row(job: Job) -> tuple[Any, ...]:

@@ -48,7 +48,7 @@ class MassCancels:
         account = self._state.account(command.target_account)
         account.mark(state=command.state)
         account.seq += 1
-        self._state.events.append(AccountStateChanged(account.name, account.seq, command.state))
+        self._state.emit(AccountStateChanged(account.name, account.seq, command.state))
         if command.state == AccountState.BLOCKED and not self._cancels_all_of(account):
             job = Job(operator.name, command.command_id, account, None, CancelReason.ACCOUNT_BLOCKED)
             self._begin(job, account.name)
@@ -68,7 +68,7 @@ class MassCancels:
 
     def _begin(self, job: Job, account_name: str) -> None:
         market = job.market.name if job.market is not None else ""
-        self._state.events.append(MassCancelStarted(account_name, job.command_id, market, job.reason))
+        self._state.emit(MassCancelStarted(account_name, job.command_id, market, job.reason))
         if not self._work(job):
             _mark_busy(job, 1)
             self._state.jobs.append(job)
@@ -84,7 +84,7 @@ class MassCancels:
             job.orders += 1
         market = job.market.name if job.market is not None else ""
         account_name = job.account.name if job.account is not None else ""
-        events.append(MassCancelDone(account_name, job.command_id, market, job.orders))
+        self._state.emit(MassCancelDone(account_name, job.command_id, market, job.orders))
         return True
 
 

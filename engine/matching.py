@@ -7,15 +7,16 @@ trades of one command is bounded by ``fills_per_order_max``.
 
 from enum import Enum
 from itertools import islice
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from bus.commands import Side
-from bus.events import TradeExecuted
+from bus.events import EVENT_NUMBERS, TradeExecuted
 
 from .book import Level, Market, Order
 from .state import State
 
-_BUY = int(Side.BUY)
+_BUY: Final = int(Side.BUY)
+_TRADE: Final = EVENT_NUMBERS[TradeExecuted]
 _PPM = 1_000_000
 
 
@@ -168,9 +169,9 @@ class Matching:
         maker_seq = maker_account.seq
         taker_account.seq += 1
         trade = (
-            market.name, market.last_trade_id, price, lots, taker.side,
+            _TRADE, market.name, market.last_trade_id, price, lots, taker.side,
             maker_account.name, maker_seq, maker.order_id, maker.left_lots, maker_fee,
             taker_account.name, taker_account.seq, taker.order_id, taker_left_lots, taker_fee,
             refund_atoms, market.market_seq, level_lots,
         )  # fmt: skip
-        state.events.append(tuple.__new__(TradeExecuted, trade))
+        state.events.append(trade)

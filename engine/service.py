@@ -58,6 +58,7 @@ class EngineService:
         )  # fmt: skip
         self._last_published_ns = 0
         self._supply_error = ""
+        self._preparing = False
         self._start_epoch()
         gc.collect()
         gc.freeze()
@@ -120,12 +121,14 @@ class EngineService:
 
     def step(self, timeout_ms: int) -> None:
         """Wait for work, then do one batch, some queries, and a heartbeat if nothing was published."""
-        work = self._exchange.has_work
-        ready = dict(self._poller.poll(0 if work else min(timeout_ms, self._settings.heartbeat_ms)))
-        if work or self._orders in ready or self._control in ready:
-            self._run_batch()
-        elif not self._journal.prepare_step(idle=True):
-            self._rest()
+        urgent = self._exchange.has_work or self._preparing
+        ready = dict(self._poller.poll(0 if urgent else min(timeout_ms, self._settings.heartbeat_ms)))
+        if self._exchange.has_work or self._orders in ready or self._control in ready:
+            self._run_batch(control=self._control in ready)
+        else:
+            self._preparing = self._journal.prepare_step(idle=True)
+            if not self._preparing:
+                self._rest()
         self._watch_supply()
         if self._query in ready:
             self._answer_queries()
@@ -140,11 +143,11 @@ class EngineService:
             if error:
                 self._host.log.error("next journal segment cannot be prepared", error=error)
 
-    def _run_batch(self) -> None:
+    def _run_batch(self, control: bool) -> None:
         found = self._settings
         batch = self._new_batch()
         began_ns = time.perf_counter_ns()
-        for _ in range(found.control_frames_max):
+        for _ in range(found.control_frames_max if control else 0):
             if not self._take_next(batch, self._control, Lane.CONTROL):
                 break
         if self._exchange.has_work:

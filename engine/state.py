@@ -7,13 +7,18 @@ nothing iterates over a set.
 
 from collections import deque
 from dataclasses import astuple, dataclass, fields
+from typing import Any
 
 from bus.commands import FEES, OPERATOR
 from bus.errors import Code
-from bus.events import Event, KeyCreated
+from bus.events import EVENT_NUMBERS, Event, KeyCreated
 
 from .accounts import Account, DueIds
 from .book import Market, Order
+
+Array = tuple[Any, ...]
+"""A command or event as its wire array ``(type, *fields)``: what the core works on, because it is what
+comes in and goes out; the typed records are for people and cold paths."""
 
 RULES_VERSION = 1
 """Changes whenever the same commands could give other events."""
@@ -76,14 +81,17 @@ class Job:
 
 
 class State:
-    """The whole state of an exchange; ``events`` collects what the command at hand brings about."""
+    """The whole state of an exchange.
+
+    ``events`` collects, as wire arrays, what the command at hand brings about.
+    """
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self.now_ns = 0
         self.next_seq = 1
         self.epoch = 0
-        self.events: list[Event] = []
+        self.events: list[Array] = []
         self.assets: dict[str, int] = {}
         self.issued: dict[str, int] = {}
         self.markets: dict[str, Market] = {}
@@ -94,6 +102,10 @@ class State:
         self.jobs: deque[Job] = deque()
         self.links: dict[tuple[int, int], tuple[int, int]] = {}
         self.fees = self.accounts[FEES]
+
+    def emit(self, event: Event) -> None:
+        """Add an event of the command at hand."""
+        self.events.append((EVENT_NUMBERS[type(event)], *event))
 
     def market(self, name: str) -> Market:
         """Return a market, or refuse UNKNOWN_MARKET."""
