@@ -1,7 +1,7 @@
 """Accounts: balances, own open orders, and the ids whose answers are kept.
 
 Invariants: no balance is negative; ``held_atoms`` of an asset is exactly what the account's open orders
-hold; an id is kept until its ``valid_until`` second is over and, for an order, while it is open.
+hold; an id is kept until the tenth of a second of its ``valid_until`` is over, an order's also while it is open.
 """
 
 from collections import deque
@@ -15,7 +15,8 @@ from bus.events import Answer
 if TYPE_CHECKING:
     from .book import Order
 
-SECOND_NS = 1_000_000_000
+TENTH_NS = 100_000_000
+"""Ids are forgotten by tenths of a second: finer would cost a queue more often than it frees memory."""
 
 
 class Balance:
@@ -121,46 +122,46 @@ class Account:
 
 
 class DueIds:
-    """Queue of kept ids by the second of their ``valid_until``; O(log seconds) a new second, else O(1).
+    """Queue of kept ids by the tenth of a second of their ``valid_until``; O(1), a new tenth O(log tenths).
 
     Attributes
     ----------
     queues
-        The queue of each second, for adding without a call: ``queues.get(second) or open(second)``.
+        The queue of each tenth, for adding without a call: ``queues.get(tenth) or open(tenth)``.
     due_ns
-        When the first second of the queue is over: nothing is due before.
+        When the first tenth of the queue is over: nothing is due before.
     """
 
-    __slots__ = ("_seconds", "due_ns", "queues")
+    __slots__ = ("_tenths", "due_ns", "queues")
 
     def __init__(self) -> None:
         self.queues: dict[int, deque[Kept]] = {}
-        self._seconds: list[int] = []
+        self._tenths: list[int] = []
         self.due_ns = INT_MAX
 
-    def open(self, second: int) -> deque[Kept]:
-        """Return the queue of a second, made when it is first needed."""
-        queue = self.queues.get(second)
+    def open(self, tenth: int) -> deque[Kept]:
+        """Return the queue of a tenth, made when it is first needed."""
+        queue = self.queues.get(tenth)
         if queue is None:
-            queue = self.queues[second] = deque()
-            heappush(self._seconds, second)
-            self.due_ns = (self._seconds[0] + 1) * SECOND_NS
+            queue = self.queues[tenth] = deque()
+            heappush(self._tenths, tenth)
+            self.due_ns = (self._tenths[0] + 1) * TENTH_NS
         return queue
 
     def pop_due(self, now_ns: int) -> Kept | None:
-        """Take out and return the first kept id whose second is over, if any."""
+        """Take out and return the first kept id whose tenth is over, if any."""
         if now_ns < self.due_ns:
             return None
-        second = self._seconds[0]
-        queue = self.queues[second]
+        tenth = self._tenths[0]
+        queue = self.queues[tenth]
         kept = queue.popleft()
         if not queue:
-            del self.queues[second]
-            heappop(self._seconds)
-            self.due_ns = (self._seconds[0] + 1) * SECOND_NS if self._seconds else INT_MAX
+            del self.queues[tenth]
+            heappop(self._tenths)
+            self.due_ns = (self._tenths[0] + 1) * TENTH_NS if self._tenths else INT_MAX
         return kept
 
     def in_order(self) -> Iterator[Kept]:
-        """Yield every queued id, oldest second first."""
-        for second in sorted(self.queues):
-            yield from self.queues[second]
+        """Yield every queued id, oldest first."""
+        for tenth in sorted(self.queues):
+            yield from self.queues[tenth]

@@ -41,7 +41,7 @@ from bus.events import (
 )
 
 from . import checks
-from .accounts import SECOND_NS, Account, Kept
+from .accounts import TENTH_NS, Account, Kept
 from .admin import Admin
 from .mass import MassCancels
 from .state import RULES_VERSION, Array, Limits, Refusal, State
@@ -173,10 +173,10 @@ class Exchange:
                     self._reject(fields, refusal.code, refusal.detail)
                     kept = Kept(account, fields, int(refusal.code), seq, 0, 0, 0, refusal.detail)
                 ids[command_id] = kept
-                second = valid_until_ns // SECOND_NS
-                queue = due_ids.queues.get(second)
+                tenth = valid_until_ns // TENTH_NS
+                queue = due_ids.queues.get(tenth)
                 if queue is None:
-                    queue = due_ids.open(second)
+                    queue = due_ids.open(tenth)
                 queue.append(kept)
         state.next_seq += len(events)
         if self._listeners:
@@ -243,7 +243,7 @@ class Exchange:
         self._reject(fields, Code.TOO_MANY_IDS, f"expected fewer than {ids_max} ids kept, was {ids_max}")
 
     def _forget_due(self, now_ns: int) -> None:
-        """Take a few ids whose second is over out of the queue; forget those whose order is not open."""
+        """Take a few due ids out of the queue; forget those whose order is not open."""
         state = self.state
         for _ in range(_DUE_PER_COMMAND_MAX):
             due = state.due_ids.pop_due(now_ns)

@@ -13,7 +13,7 @@ from bus.codec import check_command, decode_event, encode_event, pack, unpack
 from bus.errors import Code, FormError, JournalError
 from bus.events import KeyCreated, MarketCreated
 
-from .accounts import SECOND_NS, Account, Balance, Chain, Kept
+from .accounts import TENTH_NS, Account, Balance, Chain, Kept
 from .book import Market, Order
 from .state import Job, Limits, State
 
@@ -170,7 +170,7 @@ def _answer(answer: list[Any]) -> tuple[int, int, int, int, int, str]:
 
 def _restore_queued(state: State, row: tuple[Any, ...]) -> None:
     kept = _restore_kept(state, row)
-    state.due_ids.open(kept.fields[3] // SECOND_NS).append(kept)
+    state.due_ids.open(kept.fields[3] // TENTH_NS).append(kept)
 
 
 def _restore_lingering(state: State, row: tuple[Any, ...]) -> None:

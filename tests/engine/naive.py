@@ -18,7 +18,7 @@ from bus.errors import Code, FormError
 if TYPE_CHECKING:
     from engine.exchange import Limits
 
-SECOND_NS = 10**9
+TENTH_NS = 10**8
 IDS_FORGOTTEN_PER_COMMAND = 4
 
 
@@ -126,7 +126,7 @@ class Naive:
         self.keys: list[str] = []
         self.jobs: list[Job] = []
         self.links: dict[tuple[int, int], tuple[int, int]] = {}
-        self.due: list[tuple[int, str, str]] = []  # (second of valid_until, account, id), as they came
+        self.due: list[tuple[int, str, str]] = []  # (tenth of valid_until, account, id), as they came
         self.forget_when_closed: list[tuple[str, str]] = []
         self.issued: dict[str, int] = {}
         self.out: list[e.Event] = []
@@ -249,7 +249,7 @@ class Naive:
             self.out.append(e.CommandRejected(command.account, command_id, refusal.code, ""))
             answer = e.Answer(refusal.code, self.next_seq, 0, 0, 0, "")
         ids[command_id] = (command, answer)
-        self.due.append((command.valid_until_ns // SECOND_NS, command.account, command_id))
+        self.due.append((command.valid_until_ns // TENTH_NS, command.account, command_id))
 
     def handler(self, command: "WithId") -> "Callable[[], Order | None]":
         """Return what executes the command by its own rules (and returns its order, if it has one)."""
@@ -260,10 +260,10 @@ class Naive:
     def forget_due_ids(self, now_ns: int) -> None:
         """Let up to four due ids leave the queue; one whose order is open is kept until it closes."""
         for _ in range(IDS_FORGOTTEN_PER_COMMAND):
-            due = [entry for entry in self.due if entry[0] < now_ns // SECOND_NS]
+            due = [entry for entry in self.due if entry[0] < now_ns // TENTH_NS]
             if not due:
                 return
-            entry = min(due, key=lambda entry: entry[0])  # the first of the oldest second
+            entry = min(due, key=lambda entry: entry[0])  # the first of the oldest tenth
             self.due.remove(entry)
             _, account, command_id = entry
             kept, _ = self.accounts[account].ids[command_id]
