@@ -8,7 +8,7 @@ transactions: ``first_seq`` is then the next seq and ``last_seq`` the one before
 ``docs/reference/wire.md`` describes each frame for writers of other clients.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import IntEnum
 from typing import Any, NamedTuple, NoReturn
 
@@ -22,6 +22,10 @@ from .events import Event, Transaction
 WIRE_VERSION = 1
 VENUE_ID_BYTES = 16
 HEAD_BYTES_MAX = 256
+PACKER_BYTES = 64 * 1024
+"""Room that an `EventsPacker` begins with; it grows by itself."""
+
+_array_header = msgpack.Packer().pack_array_header
 
 
 class Kind(IntEnum):
@@ -81,6 +85,30 @@ class EventsFrame(NamedTuple):
 def encode_events_frame(head: Head, transactions: Sequence[Sequence[object]]) -> bytes:
     """Return the bytes of an events frame (with no transactions: a heartbeat)."""
     return pack((WIRE_VERSION, Kind.EVENTS.value, *head, transactions))
+
+
+class EventsPacker:
+    """Makes an events frame transaction by transaction: the bytes of `encode_events_frame`.
+
+    What a command brought about is packed and gone before the next makes more of it, so that the memory of
+    a large batch stays in the processor's cache.
+
+    Attributes
+    ----------
+    add
+        Adds one transaction.
+    """
+
+    __slots__ = ("_packer", "add")
+
+    def __init__(self) -> None:
+        self._packer = msgpack.Packer(autoreset=False, buf_size=PACKER_BYTES)
+        self.add: Callable[[Sequence[object]], object] = self._packer.pack
+
+    def frame(self, head: Head, transactions: int) -> bytes:
+        """Return the frame; ``transactions`` is how many were added."""
+        start = pack((WIRE_VERSION, Kind.EVENTS.value, *head, ()))
+        return b"".join((start[:-1], _array_header(transactions), self._packer.getbuffer()))
 
 
 def decode_events_frame(data: bytes | memoryview) -> EventsFrame:

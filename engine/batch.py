@@ -14,10 +14,10 @@ from bus.errors import Code, JournalError
 from bus.events import EVENT_NUMBERS, CommandRejected
 from bus.frames import (
     CommandsFrame,
+    EventsPacker,
     Head,
     decode_commands_frame,
     encode_commands_frame,
-    encode_events_frame,
 )
 
 from .exchange import Exchange
@@ -42,13 +42,13 @@ class Batch:
         The time of all its commands.
     """
 
-    __slots__ = ("_exchange", "_frames", "_transactions", "commands", "engine", "first_seq", "kinds",
+    __slots__ = ("_exchange", "_frames", "_packer", "commands", "engine", "first_seq", "kinds",
                  "now_ns", "rejects", "venue_id")  # fmt: skip
 
     def __init__(self, exchange: Exchange, venue_id: bytes, engine: str, now_ns: int) -> None:
         self._exchange = exchange
         self._frames: list[bytes] = []
-        self._transactions: list[tuple[int, int, int, int, list[Array]]] = []
+        self._packer = EventsPacker()
         self.venue_id = venue_id
         self.engine = engine
         self.now_ns = now_ns
@@ -72,12 +72,12 @@ class Batch:
         gateway, lane, link, number, items = frame
         state = self._exchange.state
         execute, now_ns = self._exchange.execute_linked_array, self.now_ns
-        transactions, kinds = self._transactions, self.kinds
+        add, kinds = self._packer.add, self.kinds
         for session, request_id, fields in items:
             seq = state.next_seq
             events = execute(gateway, lane, link, number, fields, now_ns)
             number += 1
-            transactions.append((seq, gateway, session, request_id, events))
+            add((seq, gateway, session, request_id, events))
             kind: Any = fields[0] if fields else 0
             if type(kind) is int:
                 kinds[kind] = kinds.get(kind, 0) + 1
@@ -96,7 +96,7 @@ class Batch:
     def _run_internal(self, fields: Array) -> None:
         seq = self._exchange.next_seq
         events = self._exchange.execute_array(fields, self.now_ns)
-        self._transactions.append((seq, INTERNAL, 0, 0, events))
+        self._packer.add((seq, INTERNAL, 0, 0, events))
         self.commands += 1
         if events[0][0] == _REJECTED:
             self._count_reject(events[0])
@@ -123,7 +123,7 @@ class Batch:
         head = Head(
             self.venue_id, self.engine, self._exchange.state.epoch, self.first_seq, self.last_seq, self.now_ns
         )
-        return encode_events_frame(head, self._transactions)
+        return self._packer.frame(head, self.commands)
 
 
 def replay_record(

@@ -13,6 +13,7 @@ from bus.events import AccountCreated, Event, Transaction
 from bus.frames import (
     VENUE_ID_BYTES,
     CommandsFrame,
+    EventsPacker,
     Head,
     decode_commands_frame,
     decode_events_frame,
@@ -50,6 +51,16 @@ def test_an_events_frame_comes_back_the_same(head: Head, made: list[Any]) -> Non
     frame = decode_events_frame(encode_events_frame(head, transactions))
     assert frame.head == head
     assert frame.decoded() == [Transaction(*transaction) for transaction in made]
+
+
+@pytest.mark.parametrize("count", [0, 1, 15, 16, 2_000, 65_535, 65_536])
+def test_a_frame_packed_bit_by_bit_has_the_same_bytes(count: int) -> None:
+    """Also where the number of transactions takes more bytes, and beyond the room to begin with."""
+    transactions = [(seq, 7, 1, 2 * seq, [encode_event(AccountCreated(f"a-{seq}"))]) for seq in range(count)]
+    packer = EventsPacker()
+    for transaction in transactions:
+        packer.add(transaction)
+    assert packer.frame(HEAD, count) == encode_events_frame(HEAD, transactions)
 
 
 def test_a_heartbeat_is_an_events_frame_without_transactions() -> None:
