@@ -45,18 +45,16 @@ class VenueDoor:
 
     def hand_over(self, index: int) -> None:
         """Hand over an order."""
-        command = self._steps[index].command
+        command = self._steps[index][1]
         if isinstance(command, PlaceOrder):
+            order, account, _, market, side, order_type, tif, _, price, qty, _ = command
             self._client.place_ticks(
-                command.market, command.side, command.price_ticks, command.qty_lots,
-                client_order_id=command.client_order_id, account=command.account,
-                order_type=command.order_type, time_in_force=command.time_in_force, callback=self._tell,
+                market, side, price, qty, client_order_id=order, account=account, order_type=order_type,
+                time_in_force=tif, callback=self._tell,
             )  # fmt: skip
         else:
-            self._client.cancel_id(
-                command.market, client_order_id=command.client_order_id, account=command.account,
-                callback=self._tell,
-            )  # fmt: skip
+            _, account, _, market, _, order = command
+            self._client.cancel_id(market, client_order_id=order, account=account, callback=self._tell)
 
     def pump(self, timeout_s: float) -> int:
         """Send what waits and take in what has come."""
