@@ -3,10 +3,12 @@
 Invariant: what is timed is checked: every command's outcome is the one that another exchange gave it, the
 book is as large at the end as at the beginning (a tenth more or less), and the exchange's own check passes.
 
-Commands come decoded from wire bytes, as the engine gets them, so that no two share a string. Time goes on at
-a simulated pace, so ids are forgotten at the rate at which they come. The collector is frozen and off, as in
-the engine's process. Beside it runs a fixed piece of plain Python, so that figures from machines of different
-speed and load can be compared: `steps_per_command` is one command in units of that work.
+What is timed is `Exchange.execute_array`, which the engine runs; `typed_commands_per_s` is
+`Exchange.execute`, which makes typed records of what goes in and comes out. Commands come decoded from wire
+bytes, as the engine gets them, so that no two share a string. Time goes on at a simulated pace, so ids are
+forgotten at the rate at which they come. The collector is frozen and off, as in the engine's process. Beside
+it runs a fixed piece of plain Python, so that figures from machines of different speed and load can be
+compared: `steps_per_command` is one command in units of that work.
 """
 
 import argparse
@@ -17,27 +19,27 @@ import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from bus.codec import decode_command, encode_command, pack, unpack
-from bus.commands import Command
-from bus.events import EVENT_NUMBERS, CommandRejected, Event
+from bus.codec import check_command, decode_command, encode_command, encode_events, pack, unpack
+from bus.events import EVENT_NUMBERS, CommandRejected
 from engine.exchange import Exchange
+from engine.state import Array
 
 from . import report
 from .flow import SHARES, Flow, Step, founded
 
+_REJECTED = EVENT_NUMBERS[CommandRejected]
 CHUNK = 500
 CALIBRATION_STEPS = 200_000
 STEADY_TOLERANCE = 0.1
 
 
 class Round(NamedTuple):
-    """Wall and CPU seconds of one round: executing, decoding, encoding, and the calibration beside it."""
+    """Wall and CPU seconds of one round: executing, checking forms, and the calibration beside it."""
 
     commands: int
     execute_s: float
     execute_cpu_s: float
-    decode_s: float
-    encode_s: float
+    check_s: float
     step_ns: float
 
 
@@ -56,59 +58,80 @@ class Core:
         self.exchange = exchange
         self._now_ns = flow_start_ns
         self._pace_ns = pace_ns
-        self._execute_s = self._execute_cpu_s = self._decode_s = self._encode_s = 0.0
+        self._execute_s = self._execute_cpu_s = self._check_s = 0.0
 
     def run(self, steps: Sequence[Step], step_ns: float = 0.0) -> Round:
         """Execute steps; return what it took. Checks every outcome, outside the time that is measured."""
-        self._execute_s = self._execute_cpu_s = self._decode_s = self._encode_s = 0.0
+        self._execute_s = self._execute_cpu_s = self._check_s = 0.0
         for start in range(0, len(steps), CHUNK):
             self._chunk(steps[start : start + CHUNK])
-        times = (self._execute_s, self._execute_cpu_s, self._decode_s, self._encode_s)
+        times = (self._execute_s, self._execute_cpu_s, self._check_s)
         return Round(len(steps), *times, step_ns)
 
     def _chunk(self, steps: Sequence[Step]) -> None:
         data = pack([encode_command(step.command) for step in steps])
         began = time.perf_counter()
-        commands = [decode_command(fields) for fields in unpack(data)]
-        self._decode_s += time.perf_counter() - began
-        results = self._execute(commands)
-        began = time.perf_counter()
-        pack([[(EVENT_NUMBERS[type(e)], *e) for e in events] for events in results])
-        self._encode_s += time.perf_counter() - began
-        for step, events in zip(steps, results, strict=True):
-            check(step, events)
+        arrays = [check_command(fields) for fields in unpack(data)]
+        self._check_s += time.perf_counter() - began
+        for step, outcome in zip(steps, self._execute(arrays), strict=True):
+            step_check(step, *outcome)
 
-    def _execute(self, commands: Sequence[Command]) -> list[list[Event]]:
-        execute = self.exchange.execute
-        results: list[list[Event]] = []
-        add = results.append
-        self._now_ns = now_ns = self._now_ns + self._pace_ns * len(commands)
+    def _execute(self, arrays: Sequence[Array]) -> list[tuple[int, int]]:
+        """Execute and return code and number of events of each. As in the engine, which packs a command's
+        events at once, they are gone before the next command: else the bench would measure its own heap."""
+        execute = self.exchange.execute_array
+        counts: list[int] = []
+        refused: dict[int, int] = {}
+        add = counts.append
+        self._now_ns = now_ns = self._now_ns + self._pace_ns * len(arrays)
         began_cpu, began = time.process_time(), time.perf_counter()
-        for command in commands:
-            add(execute(command, now_ns))
+        for fields in arrays:
+            events = execute(fields, now_ns)
+            if events[0][0] == _REJECTED:
+                refused[len(counts)] = events[0][3]
+            add(len(events))
         self._execute_s += time.perf_counter() - began
         self._execute_cpu_s += time.process_time() - began_cpu
-        return results
+        return [(refused.get(index, 0), count) for index, count in enumerate(counts)]
+
+    def run_typed(self, steps: Sequence[Step]) -> float:
+        """Execute steps through the typed `Exchange.execute`; return commands a second."""
+        execute = self.exchange.execute
+        taken_s = 0.0
+        for start in range(0, len(steps), CHUNK):
+            chunk = steps[start : start + CHUNK]
+            commands = [decode_command(unpack(pack(encode_command(step.command)))) for step in chunk]
+            self._now_ns += self._pace_ns * len(commands)
+            began = time.perf_counter()
+            results = [execute(command, self._now_ns) for command in commands]
+            taken_s += time.perf_counter() - began
+            for step, events in zip(chunk, results, strict=True):
+                check(step, encode_events(events))
+        return len(steps) / taken_s
 
     def run_each(self, steps: Sequence[Step]) -> dict[str, list[int]]:
         """Execute steps one by one; return the nanoseconds of each by its kind."""
-        execute, clock = self.exchange.execute, time.perf_counter_ns
+        execute, clock = self.exchange.execute_array, time.perf_counter_ns
         taken: dict[str, list[int]] = {kind: [] for kind in SHARES}
         for step in steps:
-            command = decode_command(unpack(pack(encode_command(step.command))))
+            fields = check_command(unpack(pack(encode_command(step.command))))
             self._now_ns += self._pace_ns
             began = clock()
-            events = execute(command, self._now_ns)
+            events = execute(fields, self._now_ns)
             taken[step.kind].append(clock() - began)
             check(step, events)
         return taken
 
 
-def check(step: Step, events: Sequence[Event]) -> None:
+def check(step: Step, events: Sequence[Array]) -> None:
     """Raise unless a command had the outcome that it must have."""
-    code = events[0].code if isinstance(events[0], CommandRejected) else 0
-    if code != step.code or len(events) != step.events:
-        raise AssertionError(f"expected {step}, was {events}")
+    step_check(step, events[0][3] if events[0][0] == _REJECTED else 0, len(events))
+
+
+def step_check(step: Step, code: int, events: int) -> None:
+    """Raise unless a command had the code and the number of events that it must have."""
+    if code != step.code or events != step.events:
+        raise AssertionError(f"expected {step}, was code {code} with {events} events")
 
 
 def calibrate(steps: int = CALIBRATION_STEPS) -> float:
@@ -154,6 +177,7 @@ def measure(
             found.append(core.run(steps, calibrate()))
             gc.freeze()
         kinds = core.run_each(flow.steps(commands))
+        typed = report.median(core.run_typed(flow.steps(commands)) for _ in range(min(3, rounds)))
         if profile:
             show_profile(core, flow.steps(commands))
     finally:
@@ -164,7 +188,11 @@ def measure(
         raise AssertionError(f"expected a steady book of {open_before} orders, was {open_after}")
     core.exchange._check()
     ids = sum(len(account.ids) for account in core.exchange.state.accounts.values())
-    return figures(found, kinds) | {"open_orders": open_after, "ids_kept": ids}
+    return figures(found, kinds) | {
+        "typed_commands_per_s": round(typed),
+        "open_orders": open_after,
+        "ids_kept": ids,
+    }
 
 
 def figures(found: Sequence[Round], kinds: dict[str, list[int]]) -> dict[str, object]:
@@ -179,8 +207,7 @@ def figures(found: Sequence[Round], kinds: dict[str, list[int]]) -> dict[str, ob
         "us_per_command": report.median(1e6 / rate for rate in per_s),
         "calibration_step_ns": report.median(one.step_ns for one in found),
         "steps_per_command": report.median(in_steps),
-        "decode_us": report.median(one.decode_s * 1e6 / one.commands for one in found),
-        "encode_us": report.median(one.encode_s * 1e6 / one.commands for one in found),
+        "check_us": report.median(one.check_s * 1e6 / one.commands for one in found),
         "rounds": len(found),
         "commands_per_round": found[0].commands,
     }
@@ -193,9 +220,9 @@ def figures(found: Sequence[Round], kinds: dict[str, list[int]]) -> dict[str, ob
 def show_profile(core: Core, steps: Sequence[Step]) -> None:
     """Print where the time of `execute` goes (the profiler makes small functions look dearer)."""
     profiler = cProfile.Profile()
-    commands = [decode_command(unpack(pack(encode_command(step.command)))) for step in steps]
+    arrays = [check_command(unpack(pack(encode_command(step.command)))) for step in steps]
     profiler.enable()
-    core._execute(commands)
+    core._execute(arrays)
     profiler.disable()
     pstats.Stats(profiler).sort_stats("tottime").print_stats(25)
 
