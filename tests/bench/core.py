@@ -3,12 +3,12 @@
 Invariant: what is timed is checked: every command's outcome is the one that another exchange gave it, the
 book is as large at the end as at the beginning (a tenth more or less), and the exchange's own check passes.
 
-What is timed is `Exchange.execute_array`, which the engine runs; `typed_commands_per_s` is
-`Exchange.execute`, which makes typed records of what goes in and comes out. Commands come decoded from wire
-bytes, as the engine gets them, so that no two share a string. Time goes on at a simulated pace, so ids are
-forgotten at the rate at which they come. The collector is frozen and off, as in the engine's process. Beside
-it runs a fixed piece of plain Python, so that figures from machines of different speed and load can be
-compared: `steps_per_command` is one command in units of that work.
+What is timed is `Exchange.execute_array`, which the engine runs; `typed_commands_per_s` is the typed
+`Exchange.execute`, which makes records of what goes in and comes out. Commands come decoded from wire bytes,
+as the engine gets them, so that no two share a string. Time goes on at a simulated pace, so ids are forgotten
+at the rate at which they come. The collector is frozen and off, as in the engine's process. Beside it runs a
+fixed piece of plain Python, so that figures from machines of different speed and load can be compared:
+`steps_per_command` is one command in units of that work.
 """
 
 import argparse
