@@ -1,5 +1,5 @@
 """The deterministic exchange: books, matching, accounts; its journal, archive, recovery and service."""
 
-from .compiled import use
+from bus.compiled import use
 
-use(__path__)
+use(__name__, __path__)

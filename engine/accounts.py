@@ -1,7 +1,7 @@
 """Accounts: balances, own open orders, and the ids whose answers are kept.
 
 Invariants: no balance is negative; ``held_atoms`` of an asset is exactly what the account's open orders
-hold; an id is kept until the tenth of a second of its ``valid_until`` is over, and an order's while it is open.
+hold; an id is kept until the tenth of a second of its ``valid_until`` is over, an order's while it is open.
 """
 
 from collections import deque

@@ -13,6 +13,7 @@ from itertools import islice
 
 import zmq
 
+from bus import compiled
 from bus.commands import INT_MAX, Continue, Lane, StartEngine
 from bus.errors import Code, FormError, JournalError, SettingsError, ZeropitError
 from bus.frames import CommandsFrame, Head, decode_commands_frame, encode_events_frame
@@ -20,7 +21,6 @@ from bus.query_frames import Answer, decode_query, encode_answer
 from bus.service import Host
 from bus.settings import seed_path
 
-from . import compiled
 from .batch import INTERNAL, Batch
 from .disk import OsDisk
 from .gauges import EngineMeters

@@ -1,4 +1,4 @@
-"""Compile the exchange's core with mypyc into ``var/compiled/<hash of its sources>``.
+"""Compile the hot modules of engine and gateway with mypyc into ``var/compiled/<hash of its sources>``.
 
 Does nothing when that build is there already. Exit code 1, with a reason, when it cannot be made: the
 venue then runs the same modules as plain Python.
@@ -11,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from engine.compiled import MODULES, build_folder
+from bus.compiled import MODULES, build_folder
 
 ROOT = Path(__file__).resolve().parent.parent
 COMPILE_S_MAX = 600
@@ -25,10 +25,10 @@ def main() -> int:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent) as name:
         work = Path(name)
-        for package in ("bus", "engine"):
+        for package in MODULES:
             shutil.copytree(ROOT / package, work / package, ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copy(ROOT / "pyproject.toml", work)
-        files = [f"engine/{module}.py" for module in MODULES]
+        files = [f"{package}/{name}.py" for package, names in MODULES.items() for name in names]
         done = subprocess.run(
             [sys.executable, "-m", "mypyc", *files],
             cwd=work, env={**os.environ, "MYPYC_OPT_LEVEL": "3"}, capture_output=True, text=True,
@@ -50,11 +50,13 @@ def main() -> int:
 
 def _keep(work: Path, kept: Path) -> None:
     """Move the shared objects to where they are looked for."""
-    (kept / "engine").mkdir(parents=True)
+    kept.mkdir()
     for path in work.glob("*.so"):
         path.rename(kept / path.name)
-    for path in (work / "engine").glob("*.so"):
-        path.rename(kept / "engine" / path.name)
+    for package in MODULES:
+        (kept / package).mkdir()
+        for path in (work / package).glob("*.so"):
+            path.rename(kept / package / path.name)
 
 
 def _remove_others(folder: Path) -> None:

@@ -17,7 +17,7 @@ OUTSIDE_WORLD = {
 """What a pure core must not import: clock, disk, sockets and randomness come in as arguments."""
 
 ENGINE_SHELL = {
-    "__main__", "archive", "cli", "compiled", "disk", "journal", "journal_reader", "queries", "recovery",
+    "__main__", "archive", "cli", "disk", "journal", "journal_reader", "queries", "recovery",
     "seed", "segments", "service", "snapshots",
 }  # fmt: skip
 """The engine's modules that may touch the world; all the others are its core."""

@@ -9,7 +9,7 @@ from random import Random
 
 import pytest
 
-import engine.compiled
+import bus.compiled
 from bus.codec import encode_events, pack
 from bus.commands import Continue
 from engine.exchange import Exchange
@@ -57,24 +57,23 @@ def _run(code: str, **environment: str) -> str:
 def test_compiled_and_plain_give_the_same_bytes() -> None:
     subprocess.run([sys.executable, "-m", "scripts._compile"], check=True)
     code = (
-        "import engine.compiled, tests.engine.test_compiled as t;"
-        f"print(engine.compiled.mode, t.digest({COMMANDS}))"
+        f"import bus.compiled, tests.engine.test_compiled as t;print(bus.compiled.mode, t.digest({COMMANDS}))"
     )
     # The tests' own configuration asks for plain Python; the module is loaded before it here.
-    compiled = _run("import engine;" + code)
+    compiled = _run("import bus;" + code)
     assert compiled == f"compiled {digest(COMMANDS)}"
-    assert engine.compiled.mode == "python"
+    assert bus.compiled.mode == "python"
 
 
 def test_an_edit_is_never_shadowed_by_an_old_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = engine.compiled.build_folder()
+    before = bus.compiled.build_folder()
     edited = tmp_path / "edited.py"
     edited.write_text("# edited\n")
-    sources = engine.compiled.sources()
-    monkeypatch.setattr(engine.compiled, "sources", lambda: [*sources[:-1], edited])
-    assert engine.compiled.build_folder() != before
+    sources = bus.compiled.sources()
+    monkeypatch.setattr(bus.compiled, "sources", lambda: [*sources[:-1], edited])
+    assert bus.compiled.build_folder() != before
 
 
 def test_without_a_build_the_same_modules_run_as_plain_python(tmp_path: Path) -> None:
-    code = "import engine.compiled, engine.book; print(engine.compiled.mode, engine.book.__file__[-3:])"
+    code = "import bus.compiled, engine.book; print(bus.compiled.mode, engine.book.__file__[-3:])"
     assert _run(code, ZEROPIT_COMPILED_DIR=str(tmp_path)) == "python .py"

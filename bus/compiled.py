@@ -1,4 +1,4 @@
-"""The exchange's core as machine code, when it was compiled from exactly these sources.
+"""The hot modules of engine and gateway as machine code, when compiled from exactly these sources.
 
 Invariant: compiled or not, the same commands give the same bytes (tests compare, and recovery compares
 every event whichever wrote it); a build is used only if the hash of the sources in its folder's name is
@@ -15,19 +15,27 @@ import sysconfig
 from pathlib import Path
 from typing import Literal
 
-MODULES = ("accounts", "admin", "batch", "book", "checks", "exchange", "mass", "matching", "state", "trading")
-"""The engine's modules that are compiled, together."""
+MODULES = {
+    "bus": ("answers", "codec", "frames"),
+    "engine": (
+        "accounts", "admin", "batch", "book", "checks", "exchange", "mass", "matching", "state", "trading",
+    ),
+    "gateway": ("desk", "flow", "links", "post", "private", "requests", "sessions"),
+}  # fmt: skip
+"""The modules that are compiled, together, by package."""
 
-_SHAPES = ("commands", "events", "errors", "codec")
+_SHAPES = ("commands", "events", "errors")
 _ROOT = Path(__file__).resolve().parent.parent
 
 mode: Literal["compiled", "python"] = "python"
 """Which of the two this process runs."""
 
+_found: Path | None = None
+
 
 def sources() -> list[Path]:
     """Return the files that a build depends on."""
-    own = [_ROOT / "engine" / f"{name}.py" for name in MODULES]
+    own = [_ROOT / package / f"{name}.py" for package, names in MODULES.items() for name in names]
     return own + [_ROOT / "bus" / f"{name}.py" for name in _SHAPES]
 
 
@@ -40,13 +48,19 @@ def build_folder() -> Path:
     return Path(base) / digest.hexdigest()[:16]
 
 
-def use(package_path: list[str]) -> None:
-    """Let the package ``engine`` find its compiled modules first, if there are any to be used."""
-    global mode
-    if os.environ.get("ZEROPIT_PURE_PYTHON"):
+def use(package: str, package_path: list[str]) -> None:
+    """Let a package find its compiled modules first, if there are any to be used.
+
+    Called by the ``__init__`` of each package of `MODULES`; under another name (the SDK's wheel) the same
+    files are plain Python.
+    """
+    global mode, _found
+    if package not in MODULES or os.environ.get("ZEROPIT_PURE_PYTHON"):
         return
-    folder = build_folder()
-    if (folder / "engine").is_dir():
-        package_path.insert(0, str(folder / "engine"))
-        sys.path.append(str(folder))
-        mode = "compiled"
+    if _found is None:
+        _found = build_folder()
+        if (_found / "engine").is_dir():
+            sys.path.append(str(_found))
+            mode = "compiled"
+    if mode == "compiled":
+        package_path.insert(0, str(_found / package))
