@@ -52,6 +52,8 @@ class Claim:
         self._lock = os.open(run_dir / f"{instance}.lock", os.O_RDWR | os.O_CREAT, 0o600)
         for _ in range(LOCK_ATTEMPTS_MAX):
             if _locked(self._lock):
+                # What a killed predecessor left must not pass for what this process says.
+                self._file.unlink(missing_ok=True)
                 return
             time.sleep(LOCK_PAUSE_S)
         os.close(self._lock)
@@ -83,7 +85,10 @@ def read(run_dir: Path, instance: str) -> Running | None:
     except (OSError, ValueError):
         return None
     try:
-        return None if _locked(lock) else Running(**content)
+        running = Running(**content)
+        return None if _locked(lock) or not _alive(running.pid) else running
+    except TypeError:
+        return None
     finally:
         os.close(lock)
 
@@ -94,6 +99,17 @@ def read_all(run_dir: Path) -> Iterator[Running]:
         running = read(run_dir, file.stem)
         if running is not None:
             yield running
+
+
+def _alive(pid: int) -> bool:
+    """Return whether a process lives (the lock may be its successor's already)."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _locked(descriptor: int) -> bool:
