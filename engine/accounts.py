@@ -7,7 +7,7 @@ hold; an id is kept until the tenth of a second of its ``valid_until`` is over, 
 from collections import deque
 from collections.abc import Iterator
 from heapq import heappop, heappush
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from bus.commands import INT_MAX, AccountState
 from bus.events import Answer
@@ -68,22 +68,35 @@ class Chain:
             after.own_before = before
 
 
-class Kept(NamedTuple):
-    """A command that came under an id, as its wire array, and the answer it had."""
+class Kept:
+    """A command that came under an id, as its wire array, and the answer it had; never changed."""
 
-    account: "Account"
-    fields: tuple[Any, ...]
-    code: int
-    seq: int
-    order_id: int
-    filled_lots: int
-    left_lots: int
-    detail: str
+    __slots__ = ("account", "code", "detail", "fields", "filled_lots", "left_lots", "order_id", "seq")
+
+    def __init__(
+        self,
+        account: "Account",
+        fields: tuple[Any, ...],
+        code: int,
+        seq: int,
+        order_id: int,
+        filled_lots: int,
+        left_lots: int,
+        detail: str,
+    ) -> None:
+        self.account = account
+        self.fields = fields
+        self.code = code
+        self.seq = seq
+        self.order_id = order_id
+        self.filled_lots = filled_lots
+        self.left_lots = left_lots
+        self.detail = detail
 
     @property
     def answer(self) -> Answer:
         """The answer as its sender is told."""
-        return Answer(*self[2:])
+        return Answer(self.code, self.seq, self.order_id, self.filled_lots, self.left_lots, self.detail)
 
 
 class Account:

@@ -157,7 +157,7 @@ class Exchange:
             if (
                 account is None
                 or not 0 <= valid_until_ns - now_ns <= limits.command_validity_ns_max
-                or (number in c.ADMIN and name != c.OPERATOR)
+                or (number in _ADMIN and name != _OPERATOR)
             ):
                 self._refuse_entry(fields)
             elif command_id in (ids := account.ids):
@@ -168,7 +168,7 @@ class Exchange:
                 seq = state.next_seq
                 try:
                     order_id, filled, left = handler(account, fields)
-                    kept = _new(Kept, (account, fields, 0, seq, order_id, filled, left, ""))
+                    kept = Kept(account, fields, 0, seq, order_id, filled, left, "")
                 except Refusal as refusal:
                     self._reject(fields, refusal.code, refusal.detail)
                     kept = Kept(account, fields, int(refusal.code), seq, 0, 0, 0, refusal.detail)
@@ -195,7 +195,7 @@ class Exchange:
                 checked = check_command(fields)
             except FormError as error:
                 return self._refuse(error.code, error.detail, now_ns)
-            if checked[0] in c.INTERNAL:
+            if checked[0] in _INTERNAL:
                 detail = f"expected an outside command, was {c.COMMAND_CLASSES[checked[0]].__name__}"
                 return self._refuse(Code.UNSUPPORTED_TYPE, detail, now_ns)
             return self.execute_array(checked, now_ns)
@@ -332,6 +332,9 @@ class Exchange:
 
 
 _new = tuple.__new__
+_ADMIN: Final = c.ADMIN
+_OPERATOR: Final = c.OPERATOR
+_INTERNAL: Final = c.INTERNAL
 _NO_LINK = (0, 0)
 _PLACE: Final = c.COMMAND_NUMBERS[c.PlaceOrder]
 _OPEN_LINK = (c.COMMAND_NUMBERS[c.OpenLink],)
