@@ -55,7 +55,6 @@ class Code(IntEnum):
     RESUME_TOO_OLD = 210
     IMAGE_GONE = 211
     NOT_READY = 212
-    CONNECTION_LOST = 213
     # rejects
     EXPIRED = 300
     VALIDITY_TOO_LONG = 301
@@ -104,9 +103,7 @@ class Code(IntEnum):
     COMPONENT_FAILED = 502
     PEER_UNREACHABLE = 503
     # history
-    HISTORY_UNAVAILABLE = 550
     DATABASE_UNAVAILABLE = 551
-    DATABASE_OTHER_VENUE = 552
 
 
 RETRYABLE = frozenset(
@@ -120,17 +117,15 @@ RETRYABLE = frozenset(
         Code.TOO_MANY_SESSIONS,
         Code.IMAGE_GONE,
         Code.NOT_READY,
-        Code.CONNECTION_LOST,
         Code.NOT_LOGGED_ON,
-        Code.HISTORY_UNAVAILABLE,
         Code.DATABASE_UNAVAILABLE,
         Code.PEER_UNREACHABLE,
     }
 )
 """Codes for which the same request, sent again, can succeed. The refused command was not executed
-(except OUTCOME_UNKNOWN and CONNECTION_LOST, where a resend under the same id is safe)."""
+(except OUTCOME_UNKNOWN, where a resend under the same id is safe)."""
 
-UNKNOWN_OUTCOME = frozenset({Code.OUTCOME_UNKNOWN, Code.CONNECTION_LOST})
+UNKNOWN_OUTCOME = frozenset({Code.OUTCOME_UNKNOWN})
 
 
 class ZeropitError(Exception):
