@@ -11,7 +11,8 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import click
@@ -45,9 +46,19 @@ class Fleet(honcho.manager.Manager):  # type: ignore[misc]
 
     Only the loop learns the children's ids, so such a stop waits until it knows them all; the loop asks
     `_all_started` in every turn.
+
+    Parameters
+    ----------
+    announce
+        Called in a thread with the children's ids once all are started, and not before: honcho forks, and a
+        child must not inherit the lock of a run file that this thread is just trying.
     """
 
     _stop_wanted = False
+
+    def __init__(self, announce: Callable[[set[int]], None]) -> None:
+        super().__init__()
+        self._announce: Callable[[set[int]], None] | None = announce
 
     def terminate(self) -> None:
         """Stop all children, as soon as all of them can be."""
@@ -58,6 +69,10 @@ class Fleet(honcho.manager.Manager):  # type: ignore[misc]
 
     def _all_started(self) -> bool:
         started: bool = super()._all_started()
+        if started and self._announce is not None:
+            pids = {child["pid"] for child in self._processes.values()}
+            threading.Thread(target=self._announce, args=(pids,), daemon=True).start()
+            self._announce = None
         if started and self._stop_wanted:
             self._stop_wanted = False
             super().terminate()
@@ -74,11 +89,10 @@ def up(config: Path | None, overrides: tuple[str, ...], only: tuple[str, ...]) -
     components = [name for name in MODULES if not only or name in only]
     # honcho has this as a constant of its module; a stop that ends in kill -9 needs our own bound.
     honcho.manager.KILL_WAIT = settings.venue.stop_s_max
-    fleet = Fleet()
+    instances = [_instance(settings, component) for component in components]
+    fleet = Fleet(partial(_announce, settings, instances))
     for component in components:
         fleet.add_process(component, _command_line(component, config, overrides))
-    instances = [_instance(settings, component) for component in components]
-    threading.Thread(target=_announce, args=(settings, instances), daemon=True).start()
     fleet.loop()
     sys.exit(_exit_code(fleet.returncode))
 
@@ -127,12 +141,13 @@ def _instance(settings: Settings, component: str) -> str:
     return name
 
 
-def _announce(settings: Settings, instances: Sequence[str]) -> None:
-    """Print the table of endpoints once every component is ready (a thread of `up`)."""
+def _announce(settings: Settings, instances: Sequence[str], pids: set[int]) -> None:
+    """Print the table of endpoints once every one of our children is ready (a thread of `up`)."""
     deadline_s = time.monotonic() + TABLE_S_MAX
     while time.monotonic() < deadline_s:
         found = [runfile.read(settings.venue.run_dir, instance) for instance in instances]
-        ready = [running for running in found if running is not None and running.state == "ready"]
+        own = [running for running in found if running is not None and running.pid in pids]
+        ready = [running for running in own if running.state == "ready"]
         if len(ready) == len(instances):
             _console().print(_endpoint_table(ready))
             return

@@ -82,3 +82,13 @@ def test_a_stop_while_starting_leaves_nothing_behind(up: Up) -> None:
     assert up.process.wait(STOP_S_MAX) == 0
     assert "Traceback" not in up.out.read_text()
     assert up.status() == []
+
+
+def test_a_second_one_is_refused_and_does_not_say_that_it_is_up(up: Up, tmp_path: Path) -> None:
+    until(lambda: len(up.running()) == len(MODULES), 120, "every component ready")
+    words = [sys.executable, "-m", "zeropit", "up", *up.flags]
+    second = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=STOP_S_MAX)
+    assert second.returncode == 1
+    assert "ADDRESS_IN_USE" in second.stdout
+    assert "Zeropit is up" not in second.stdout
+    assert len(up.running()) == len(MODULES)
