@@ -73,17 +73,21 @@ def inspect_command(
 ) -> None:
     """Show records: where they lie, their seqs and time, what was ordered and what came of it."""
     folder = folder or load(config, overrides).journal.dir
+    last_seq, shown = from_seq - 1, 0
     if full:
         for located in inspect(OsDisk(), folder, from_seq, limit):
+            last_seq, shown = located.record.last_seq, shown + 1
             click.echo(f"{located.segment} byte {located.offset}, rules {located.record.rules_version}")
             for line in (*_command_lines(located), *_event_lines(located)):
                 click.echo(f"  {line}")
+        _say_end(last_seq, limit - shown)
         return
     table = _table(
         "segment", "offset >", "seq >", "last seq >", "time (UTC)", "rules >", "commands", "events"
     )
     for located in inspect(OsDisk(), folder, from_seq, limit):
         record = located.record
+        last_seq, shown = record.last_seq, shown + 1
         table.add_row(
             located.segment.removesuffix(".journal").lstrip("0"),
             str(located.offset),
@@ -95,6 +99,13 @@ def inspect_command(
             Text(_counted([line.split(" ", 1)[1] for line in _event_lines(located)])),
         )
     _console().print(table)
+    _say_end(last_seq, limit - shown)
+
+
+def _say_end(last_seq: int, missing: int) -> None:
+    """Say that the records ended before the limit: reading alone cannot tell the end from damage there."""
+    if missing > 0:
+        click.echo(f"no record after seq {last_seq}: the end, or damage (zeropit journal verify)", err=True)
 
 
 def _command_lines(located: Located) -> list[str]:

@@ -101,6 +101,14 @@ def test_inspect_in_full_shows_fields_but_no_keys(folder: Path) -> None:
     assert "sssss" not in done.output
 
 
+def test_inspect_says_where_the_records_end(folder: Path) -> None:
+    assert "no record after seq" not in run("inspect", "--dir", str(folder), "--limit", "1").output
+    assert (
+        "no record after seq 99: the end, or damage"
+        in run("inspect", "--dir", str(folder), "--from-seq", "100").output
+    )
+
+
 def test_inspect_from_a_seq(folder: Path) -> None:
     done = run("inspect", "--dir", str(folder), "--full", "--from-seq", "4")
     assert "AssetCreated" not in done.output
