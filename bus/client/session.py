@@ -67,6 +67,11 @@ class Session:
     window, queue_max
         Most requests under way (the gateway's ``in_flight_max`` applies too), and waiting.
 
+    Raises
+    ------
+    FormError
+        WRONG_TYPE when key or secret is no text.
+
     Attributes
     ----------
     state
@@ -93,6 +98,10 @@ class Session:
         window: int = 4_096,
         queue_max: int = 10_000,
     ) -> None:
+        given: dict[str, object] = {"key": key_id, "secret": secret}
+        for name, value in given.items():
+            if not isinstance(value, str):
+                raise FormError(Code.WRONG_TYPE, f"expected {name} as str, was {type(value).__name__}")
         self.state = State.DOWN
         self.granted: Granted | None = None
         self.error: ZeropitError | None = None

@@ -1,11 +1,14 @@
 """Connections: log-on, its failures, heartbeats, silence, the end."""
 
+from random import Random
+from typing import Any
+
 import pytest
 
 from bus.client.reports import Reports
-from bus.client.session import State
+from bus.client.session import Session, State
 from bus.codec import pack
-from bus.errors import Code, OutcomeUnknown, SessionError
+from bus.errors import Code, FormError, OutcomeUnknown, SessionError
 
 from .peer import MS, Exchange, Peer, new_session, place
 
@@ -34,6 +37,14 @@ def test_wrong_secret_ends_the_session() -> None:
         place(session, "b")
     assert caught.value.code is Code.LOGON_FAILED
     assert not session.wants_connection(exchange.now_ns + 10**12)
+
+
+@pytest.mark.parametrize(("key", "secret"), [("key-1", None), ("key-1", b"secret"), (7, "secret")])
+def test_a_key_or_secret_that_is_no_text_is_refused_at_once(key: Any, secret: Any) -> None:
+    with pytest.raises(FormError) as caught:
+        Session(key, secret, nonce=lambda: "n", random=Random(1))
+    assert caught.value.code is Code.WRONG_TYPE
+    assert "secret'" not in caught.value.detail
 
 
 def test_a_false_gateway_gets_no_token() -> None:
