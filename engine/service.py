@@ -15,7 +15,7 @@ import zmq
 
 from bus import compiled
 from bus.commands import INT_MAX, Continue, Lane, StartEngine
-from bus.errors import Code, FormError, JournalError, SettingsError, ZeropitError
+from bus.errors import Code, FormError, JournalError, Rejected, SettingsError, ZeropitError
 from bus.frames import CommandsFrame, Head, decode_commands_frame, encode_events_frame
 from bus.query_frames import Answer, decode_query, encode_answer
 from bus.service import Host
@@ -251,7 +251,8 @@ class EngineService:
             request_id = query.request_id
             seq, result = self._queries.answer(query.query, tuple(query.args), time.time_ns())
         except ZeropitError as error:
-            self._host.hostile.warning("query refused", error=str(error))
+            if not isinstance(error, Rejected):  # An order that is not open any more is an ordinary answer.
+                self._host.hostile.warning("query refused", error=str(error))
             code, detail = int(error.code), error.detail
         return encode_answer(
             Answer(
