@@ -102,7 +102,7 @@ def up(config: Path | None, overrides: tuple[str, ...], only: tuple[str, ...]) -
 @_set
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line instead of a table.")
 def status(config: Path | None, overrides: tuple[str, ...], as_json: bool) -> None:
-    """Show which components run, how far they are and where they listen; exit 1 when none runs."""
+    """Show what runs, how far it is and where it listens; exit 1 when nothing runs or one is silent."""
     settings = load(config, overrides)
     found = [(running, health(running)) for running in runfile.read_all(settings.venue.run_dir)]
     if as_json:
@@ -112,6 +112,7 @@ def status(config: Path | None, overrides: tuple[str, ...], as_json: bool) -> No
         _console().print(_status_table(found))
     if not found:
         click.echo(f"nothing runs in {settings.venue.run_dir}", err=True)
+    if not found or any(facts.get("state") == "silent" for _, facts in found):
         sys.exit(1)
 
 

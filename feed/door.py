@@ -75,7 +75,7 @@ class Door:
         try:
             query = decode_query(data)
         except FormError as error:
-            self._hostile.warning("question malformed", code=error.code.name)
+            self._hostile.warning("question malformed", error=str(error))
             return self._encoded(peek_request_id(data), error, None)
         try:
             return self._encoded(query.request_id, None, self._answer(query))

@@ -15,7 +15,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
 from ..commands import COMMAND_NUMBERS, Command
-from ..errors import Code, Rejected, SessionError
+from ..errors import Code, FormError, Rejected, SessionError
 from ..events import MarketCreated
 from ..units import MarketUnits
 from .pending import CommandAnswer, Pending
@@ -34,6 +34,10 @@ T = TypeVar("T")
 
 PLACE, CANCEL = 1, 2
 """Wire numbers of the commands made here."""
+
+
+VALID_FOR_S_MAX = 86_400
+"""Longest validity that a call takes; the venue's own maximum (`validity_s_max`) is lower."""
 
 
 class call(Generic[P, T]):
@@ -60,6 +64,24 @@ class call(Generic[P, T]):
             return client.run(self._steps(client, *args, **kwargs))
 
         return bound
+
+
+def _validity_ns(valid_for_s: float) -> int:
+    """Return a validity in nanoseconds.
+
+    Raises
+    ------
+    FormError
+        WRONG_TYPE or OUT_OF_RANGE when it is no time up to a day. (One that is past already is sent: the
+        venue refuses the command as EXPIRED.)
+    """
+    if type(valid_for_s) not in (int, float):
+        raise FormError(Code.WRONG_TYPE, f"expected valid_for_s in seconds, was {valid_for_s!r:.40}")
+    if not -VALID_FOR_S_MAX <= valid_for_s <= VALID_FOR_S_MAX:
+        raise FormError(
+            Code.OUT_OF_RANGE, f"expected valid_for_s of at most {VALID_FOR_S_MAX}, was {valid_for_s}"
+        )
+    return int(valid_for_s * 1e9)
 
 
 class Calls:
@@ -95,7 +117,7 @@ class Calls:
 
     def valid_until_ns(self, valid_for_s: float | None = None) -> int:
         """Return the time until which a command handed over now may be executed."""
-        return time.time_ns() + (self._valid_for_ns if valid_for_s is None else int(valid_for_s * 1e9))
+        return time.time_ns() + (self._valid_for_ns if valid_for_s is None else _validity_ns(valid_for_s))
 
     @property
     def account(self) -> str:
@@ -115,8 +137,19 @@ class Calls:
         return self._account
 
     def send(self, command: Command, callback: Callable[[Pending], object] | None = None) -> Pending:
-        """Hand over any command of `bus.commands`; `Pending.answer` tells what became of it."""
-        return self.post(COMMAND, ((COMMAND_NUMBERS[type(command)], *command),), callback)
+        """Hand over any command of `bus.commands`; `Pending.answer` tells what became of it.
+
+        Raises
+        ------
+        FormError
+            UNSUPPORTED_TYPE when it is none.
+        """
+        number = COMMAND_NUMBERS.get(type(command))
+        if number is None:
+            raise FormError(
+                Code.UNSUPPORTED_TYPE, f"expected a command of commands.py, was {type(command).__name__}"
+            )
+        return self.post(COMMAND, ((number, *command),), callback)
 
     def place_ticks(
         self,
@@ -138,16 +171,16 @@ class Calls:
         if client_order_id is None:
             self._ids += 1
             client_order_id = f"{self._id_prefix}{self._ids:x}"
-        valid_ns = self._valid_for_ns if valid_for_s is None else int(valid_for_s * 1e9)
+        valid_ns = self._valid_for_ns if valid_for_s is None else _validity_ns(valid_for_s)
         command = (
             PLACE,
             client_order_id,
             account or self._account or self.account,
             time.time_ns() + valid_ns,
             market,
-            int(side),
-            int(order_type),
-            int(time_in_force),
+            side,
+            order_type,
+            time_in_force,
             post_only,
             price_ticks,
             qty_lots,
@@ -176,9 +209,16 @@ class Calls:
         Raises
         ------
         SessionError
-            LOGON_FAILED; NOT_READY when no gateway answered in time.
+            LOGON_FAILED; NOT_READY when no gateway answered in time; NOT_AUTHORIZED when the key may not act
+            for the client's account.
         """
         yield from self._load_markets()
+        granted = self.session.granted
+        if self._account is not None and granted is not None and self._account not in granted.accounts:
+            raise SessionError(
+                Code.NOT_AUTHORIZED,
+                f"expected an account of this key ({', '.join(granted.accounts)}), was {self._account!r:.40}",
+            )
 
     # --- steps that calls share
 

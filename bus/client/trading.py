@@ -68,7 +68,7 @@ class Trading(Calls):
             qty_lots,
             client_order_id=client_order_id,
             account=account,
-            order_type=OrderType.LIMIT if price is not None else OrderType.MARKET,
+            order_type=int(OrderType.LIMIT if price is not None else OrderType.MARKET),
             time_in_force=_number_of(time_in_force or default, _TIMES, "'gtc', 'ioc' or 'fok'"),
             post_only=post_only,
             budget_atoms=units.budget_atoms(budget) if budget is not None else 0,
@@ -194,7 +194,7 @@ class Trading(Calls):
 
 
 def _number_of(value: object, numbers: dict[object, int], expected: str) -> int:
-    number = numbers.get(value)
+    number = numbers.get(value) if isinstance(value, str | int) else None
     if number is None:
         raise FormError(Code.OUT_OF_RANGE, f"expected {expected}, was {value!r:.40}")
     return number

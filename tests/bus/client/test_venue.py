@@ -351,3 +351,34 @@ def test_the_asyncio_client_closes_without_a_gateway(short_dir: Path) -> None:
         assert pending.code == Code.NOT_LOGGED_ON
 
     asyncio.run(main())
+
+
+def test_what_is_no_order_is_refused_with_a_typed_error(venue: Processes) -> None:
+    with demo(venue) as client:
+        for valid_for_s, code in (
+            ("1", Code.WRONG_TYPE),
+            (float("nan"), Code.OUT_OF_RANGE),
+            (True, Code.WRONG_TYPE),
+        ):
+            with pytest.raises(FormError) as caught:
+                client.place(MARKET, "buy", price="1.00", qty="1", valid_for_s=valid_for_s)  # type: ignore[arg-type]
+            assert refused(caught) is code
+        with pytest.raises(FormError) as caught:
+            client.send("hello")  # type: ignore[arg-type]
+        assert refused(caught) is Code.UNSUPPORTED_TYPE
+        for side in (1.9, "buy", None):
+            pending = client.place_ticks(MARKET, side, 100, 1)  # type: ignore[arg-type]
+            client.wait([pending])
+            assert pending.code == Code.WRONG_TYPE
+        with pytest.raises(FormError):
+            client.place(MARKET, ["buy"], price="1.00", qty="1")  # type: ignore[arg-type]
+        assert client.open_orders() == []
+
+
+def test_a_key_that_may_not_act_for_the_account_is_told_so_at_once(venue: Processes) -> None:
+    with (
+        pytest.raises(SessionError) as caught,
+        Client(gateway(venue), "demo-1", "demo-1-secret", account="demo-2") as client,
+    ):
+        client.balances()
+    assert refused(caught) is Code.NOT_AUTHORIZED
