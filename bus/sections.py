@@ -19,6 +19,7 @@ MIB = 1024 * 1024
 Count = Annotated[int, Field(ge=1, le=2**40)]
 Milliseconds = Annotated[int, Field(ge=1, le=3_600_000)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
+Nice = Annotated[int, Field(ge=0, le=19)]
 Port = Annotated[int, Field(ge=0, le=65_535)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,31}$")]
 
@@ -168,6 +169,9 @@ class Journal(Section):
 class Archive(Section):
     """The archive: replays of the journal."""
 
+    nice: Nice = 10
+    """Priority as in `nice`: consumers give way to engine and gateway when cores are short."""
+
     chunk_bytes_max: Annotated[int, Field(ge=1_024, le=64 * MIB)] = MIB
     """Size of one answer; it always holds at least one whole batch."""
     requests_queued_max: Count = 1_024
@@ -220,6 +224,9 @@ class Gateway(Section):
 class Recorder(Section):
     """The stream into the database, and history from it."""
 
+    nice: Nice = 10
+    """Priority as in `nice`, of an embedded PostgreSQL too; lag is caught up when there is time."""
+
     database: str = ""
     """PostgreSQL DSN; empty: an embedded PostgreSQL is started. Also read from ZEROPIT_DATABASE."""
     embedded_dir: str = "{data_dir}/postgres"
@@ -240,6 +247,9 @@ class Recorder(Section):
 
 class Feed(Section):
     """Public market data."""
+
+    nice: Nice = 5
+    """Priority as in `nice`: behind engine and gateway, before the recorder."""
 
     depth_levels_max: Count = 5_000
     """Levels a side in a depth snapshot."""

@@ -158,6 +158,7 @@ def run(name: str, make: Callable[[Host], Component], argv: Sequence[str] | None
         logs.set_up(name).error("wrong settings", error=str(error))
         return EXIT_SETTINGS
     _take_signals(host)
+    os.nice(getattr(getattr(host.settings, name), "nice", 0))
     return _guarded(host, lambda: _live(host, make))
 
 

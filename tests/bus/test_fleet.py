@@ -92,3 +92,11 @@ def test_a_second_one_is_refused_and_does_not_say_that_it_is_up(up: Up, tmp_path
     assert "ADDRESS_IN_USE" in second.stdout
     assert "Zeropit is up" not in second.stdout
     assert len(up.running()) == len(MODULES)
+
+
+def test_consumers_give_way_to_engine_and_gateway(up: Up) -> None:
+    until(lambda: len(up.running()) == len(MODULES), 120, "every component ready")
+    nice = {one.component: os.getpriority(os.PRIO_PROCESS, one.pid) for one in up.running()}
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    assert nice["engine"] == nice["gateway"] == own
+    assert min(nice["feed"], nice["recorder"], nice["archive"]) > own
