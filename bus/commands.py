@@ -24,10 +24,21 @@ FEES = "fees"
 
 
 class Side(IntEnum):
-    """Side of an order."""
+    """Side of an order. In odds, LAY is the side of buyers (filled at its odds or lower, the highest first
+    in the book), BACK that of sellers (filled at its odds or higher, the lowest first)."""
 
     BUY = 1
     SELL = 2
+    LAY = 1
+    BACK = 2
+
+
+class MarketModel(IntEnum):
+    """What is traded: an asset for another, a binary contract, or odds on one of several runners."""
+
+    SPOT = 1
+    BINARY = 2
+    ODDS = 3
 
 
 class OrderType(IntEnum):
@@ -38,18 +49,81 @@ class OrderType(IntEnum):
 
 
 class TimeInForce(IntEnum):
-    """How long an order stays: until cancelled, or not beyond its first matching."""
+    """How long an order stays: until cancelled, not beyond its first matching, until a time, or to 00:00
+    UTC."""
 
     GTC = 1
     IOC = 2
     FOK = 3
+    GTT = 4
+    DAY = 5
+
+
+class Trigger(IntEnum):
+    """What an order waits for before it goes to the book: the last trade price at or beyond a price."""
+
+    NONE = 0
+    STOP = 1
+    """A buy: at or above the trigger price; a sell: at or below."""
+    TAKE_PROFIT = 2
+    """A buy: at or below the trigger price; a sell: at or above."""
+    TRAILING = 3
+    """Like STOP, with a trigger price that follows the best price since acceptance at a fixed distance."""
+
+
+class Prevention(IntEnum):
+    """What happens when an order would meet one of the same account or prevention group; the taker's
+    counts."""
+
+    ACCOUNT = 0
+    """As the account's terms say (orders only)."""
+    NONE = 1
+    """They trade."""
+    CANCEL_MAKER = 2
+    CANCEL_TAKER = 3
+    CANCEL_BOTH = 4
+    DECREMENT = 5
+    """Both lose the smaller quantity; the smaller is cancelled."""
+
+
+class PairKind(IntEnum):
+    """How two orders belong together: one cancels the other, or one triggers the other."""
+
+    OCO = 1
+    OTO = 2
+
+
+class MatchingRule(IntEnum):
+    """Who trades first at a price: the oldest, or all in proportion."""
+
+    PRICE_TIME = 1
+    PRO_RATA = 2
+
+
+class RemovalRule(IntEnum):
+    """What becomes of unmatched lays on the other runners when one is removed."""
+
+    CANCEL_LAYS = 1
+    REDUCE_ODDS = 2
 
 
 class MarketState(IntEnum):
-    """Market states; in HALTED only cancels are taken."""
+    """Market states; who may do what in each: ``docs/concepts/market-states.md``."""
 
     OPEN = 1
     HALTED = 2
+    """Cancels only; goes back to OPEN or PRE_OPEN."""
+    PRE_OPEN = 3
+    """Orders gather for a call auction."""
+    SUSPENDED = 4
+    """Nothing is taken but mass cancels."""
+    CANCEL_ONLY = 5
+    """Cancels and reduces only."""
+    CLOSING = 6
+    """The book is being emptied; ends as CLOSED by itself."""
+    CLOSED = 7
+    SETTLED = 8
+    VOIDED = 9
 
 
 class AccountState(IntEnum):
@@ -146,6 +220,117 @@ class ReplaceOrder(NamedTuple):
     qty_lots: int
 
 
+class PlaceAdvanced(NamedTuple):
+    """Place an order with terms that few have; the first fields are those of `PlaceOrder`.
+
+    ``display_lots``: what the book shows at a time (an iceberg; 0: all). ``min_lots``: what must trade at
+    once, else it is cancelled (0: nothing). ``trigger_ticks`` is the price of a STOP or TAKE_PROFIT,
+    ``trail_ticks`` the distance of a TRAILING one, each 0 otherwise. ``expires_ns``: UTC, of GTT only.
+    ``group``: an order group of the account (`SetGroup`), or "". ``persists``: kept at the turn in-play
+    (outcome markets).
+    """
+
+    client_order_id: str
+    account: str
+    valid_until_ns: int
+    market: str
+    side: int
+    order_type: int
+    time_in_force: int
+    post_only: bool
+    price_ticks: int
+    qty_lots: int
+    budget_atoms: int
+    display_lots: int = 0
+    min_lots: int = 0
+    trigger: int = 0
+    trigger_ticks: int = 0
+    trail_ticks: int = 0
+    expires_ns: int = 0
+    prevention: int = 0
+    group: str = ""
+    persists: bool = False
+
+
+class PlacePair(NamedTuple):
+    """Place two orders that belong together (`PairKind`), each the wire array of a place command.
+
+    Both have the account and ``valid_until_ns`` of the pair, and ids of their own.
+    """
+
+    command_id: str
+    account: str
+    valid_until_ns: int
+    kind: int
+    first: tuple[object, ...]
+    second: tuple[object, ...]
+
+
+class SubmitBatch(NamedTuple):
+    """Carry out 1 to 100 places, cancels, reduces and replaces in order, each with its own outcome.
+
+    ``commands`` are wire arrays with the batch's account and ``valid_until_ns`` and ids of their own. With
+    ``atomic`` all are carried out or none; then they are cancels and reduces first, places last, no replaces.
+    """
+
+    command_id: str
+    account: str
+    valid_until_ns: int
+    atomic: bool
+    commands: tuple[tuple[object, ...], ...]
+
+
+class CancelMatching(NamedTuple):
+    """Cancel the account's open orders that match: market ("": any), side (0: any), price range (0: no
+    bound)."""
+
+    command_id: str
+    account: str
+    valid_until_ns: int
+    market: str
+    side: int
+    price_low_ticks: int
+    price_high_ticks: int
+
+
+class CancelAfter(NamedTuple):
+    """Cancel all the account's orders ``timeout_ns`` from now unless it is sent again before; 0 ends that."""
+
+    command_id: str
+    account: str
+    valid_until_ns: int
+    timeout_ns: int
+
+
+class SetGroup(NamedTuple):
+    """Make or reset an order group: once it has traded ``lots_max`` within ``window_ns`` it trips.
+
+    Tripped, its open orders are cancelled and new ones refused until it is set again. ``lots_max`` 0:
+    remove it.
+    """
+
+    command_id: str
+    account: str
+    valid_until_ns: int
+    group: str
+    lots_max: int
+    window_ns: int
+
+
+class CashOut(NamedTuple):
+    """Close ``share_ppm`` (1 to 1,000,000) of the account's position against the live books, all or nothing.
+
+    ``worst_atoms``: the least result that is acceptable in any outcome afterwards.
+    """
+
+    command_id: str
+    account: str
+    valid_until_ns: int
+    market: str
+    share_ppm: int
+    worst_atoms: int
+
+
 class CreateAsset(NamedTuple):
     """Create an asset whose smallest unit (atom) is ``10**-decimals``; 0 to 18 decimals."""
 
@@ -157,7 +342,7 @@ class CreateAsset(NamedTuple):
 
 
 class CreateMarket(NamedTuple):
-    """Create a spot market.
+    """Create a spot market (`CreateOutcomeMarket` creates the others).
 
     The tick size is ``tick_mantissa * 10**-tick_decimals`` quote units per base unit; the lot size is
     ``lot_atoms`` base atoms. ``tick_size * lot_size`` must be a whole number of quote atoms. Fees are
@@ -238,7 +423,8 @@ class Withdraw(NamedTuple):
 
 
 class SetMarketState(NamedTuple):
-    """Open or halt a market (`MarketState`)."""
+    """Change a market's state to OPEN, HALTED, PRE_OPEN, SUSPENDED, CANCEL_ONLY or CLOSING
+    (`MarketState`)."""
 
     command_id: str
     account: str
@@ -264,6 +450,173 @@ class CancelMarket(NamedTuple):
     account: str
     valid_until_ns: int
     market: str
+
+
+class SetMarketRules(NamedTuple):
+    """Set how a market matches, and how far a limit price may be from the last trade.
+
+    ``first_share_ppm``: of a PRO_RATA taker, the share that goes to the oldest order at the best price first.
+    ``band_ppm``: largest distance from the last trade price (0: none).
+    """
+
+    command_id: str
+    account: str
+    valid_until_ns: int
+    market: str
+    matching: int
+    first_share_ppm: int
+    band_ppm: int
+
+
+class SetFeeTier(NamedTuple):
+    """Set the fees of a tier (1 to 9) in a spot market; a negative maker fee is a rebate, at most the
+    taker's fee."""
+
+    command_id: str
+    account: str
+    valid_until_ns: int
+    market: str
+    tier: int
+    maker_fee_ppm: int
+    taker_fee_ppm: int
+
+
+class SetAccountTerms(NamedTuple):
+    """Set what an account is: funded or not, its fee tier, its self-trade prevention.
+
+    An unfunded account's balances may go below zero. Accounts of one ``prevention_group`` ("": none) do not
+    trade with each other, as ``prevention`` of the taker says.
+    """
+
+    command_id: str
+    account: str
+    valid_until_ns: int
+    target_account: str
+    unfunded: bool
+    fee_tier: int
+    prevention: int
+    prevention_group: str
+
+
+class SetAccountLimits(NamedTuple):
+    """Set an account's limits in a market (0: no limit); all 0 removes them.
+
+    ``order_lots_max``, ``order_atoms_max``: of one order, its quantity and what it would hold.
+    ``open_orders_max``: in this market. ``position_max``: spot and binary: lots net bought or sold, open
+    orders counted where they add to it; odds: atoms of exposure in the outcome market.
+    """
+
+    command_id: str
+    account: str
+    valid_until_ns: int
+    target_account: str
+    market: str
+    order_lots_max: int
+    order_atoms_max: int
+    open_orders_max: int
+    position_max: int
+
+
+class CreateOutcomeMarket(NamedTuple):
+    """Create a binary or odds market in one asset.
+
+    BINARY: ``runners`` is empty; the book has the market's name; ``lot_atoms`` is the payout of one lot, a
+    multiple of 10,000. ODDS: 2 to 64 ``runners``, each with a book named ``market:runner``; ``lot_atoms``
+    is one lot of stake, a multiple of 100. ``commission_ppm`` is taken of net winnings at settlement.
+    ``house`` ("": no cross-matching) is an existing account that takes the other side of cross matches, at
+    most losing ``match_loss_max_atoms`` in one and ``house_loss_max_atoms`` in the market.
+    """
+
+    command_id: str
+    account: str
+    valid_until_ns: int
+    market: str
+    model: int
+    asset: str
+    runners: tuple[str, ...]
+    lot_atoms: int
+    qty_lots_max: int
+    commission_ppm: int
+    removal_rule: int
+    house: str
+    match_loss_max_atoms: int
+    house_loss_max_atoms: int
+
+
+class TurnInPlay(NamedTuple):
+    """Turn an outcome market in-play: orders that do not persist are cancelled, new ones wait
+    ``bet_delay_ns``."""
+
+    command_id: str
+    account: str
+    valid_until_ns: int
+    market: str
+    bet_delay_ns: int
+
+
+class AddRunner(NamedTuple):
+    """Add a runner to an odds market."""
+
+    command_id: str
+    account: str
+    valid_until_ns: int
+    market: str
+    runner: str
+
+
+class RemoveRunner(NamedTuple):
+    """Remove a runner: its bets are void; the others' are reduced by ``reduction_ppm`` from 25,000 up."""
+
+    command_id: str
+    account: str
+    valid_until_ns: int
+    market: str
+    runner: str
+    reduction_ppm: int
+
+
+class SettleMarket(NamedTuple):
+    """Settle a closed outcome market: one winner, or several (a dead heat); YES or NO of a binary one."""
+
+    command_id: str
+    account: str
+    valid_until_ns: int
+    market: str
+    winners: tuple[str, ...]
+
+
+class VoidMarket(NamedTuple):
+    """Void an outcome market: every trade is undone."""
+
+    command_id: str
+    account: str
+    valid_until_ns: int
+    market: str
+
+
+class VoidTrades(NamedTuple):
+    """Void the trades of an outcome market from ``from_ns`` to before ``to_ns`` (UTC)."""
+
+    command_id: str
+    account: str
+    valid_until_ns: int
+    market: str
+    from_ns: int
+    to_ns: int
+
+
+class CancelWhere(NamedTuple):
+    """Cancel all open orders that match: account ("": any), market ("": any), side (0: any), price range
+    (0: none)."""
+
+    command_id: str
+    account: str
+    valid_until_ns: int
+    target_account: str
+    market: str
+    side: int
+    price_low_ticks: int
+    price_high_ticks: int
 
 
 class OpenLink(NamedTuple):
@@ -292,6 +645,13 @@ OutsideCommand = (
     | CancelAll
     | ReduceOrder
     | ReplaceOrder
+    | PlaceAdvanced
+    | PlacePair
+    | SubmitBatch
+    | CancelMatching
+    | CancelAfter
+    | SetGroup
+    | CashOut
     | CreateAsset
     | CreateMarket
     | CreateAccount
@@ -302,6 +662,18 @@ OutsideCommand = (
     | SetMarketState
     | SetAccountState
     | CancelMarket
+    | SetMarketRules
+    | SetFeeTier
+    | SetAccountTerms
+    | SetAccountLimits
+    | CreateOutcomeMarket
+    | TurnInPlay
+    | AddRunner
+    | RemoveRunner
+    | SettleMarket
+    | VoidMarket
+    | VoidTrades
+    | CancelWhere
 )
 """Commands that carry an id, an account and a validity."""
 
@@ -313,6 +685,13 @@ COMMAND_CLASSES: dict[int, type[Command]] = {
     3: CancelAll,
     4: ReduceOrder,
     5: ReplaceOrder,
+    6: PlaceAdvanced,
+    7: PlacePair,
+    8: SubmitBatch,
+    9: CancelMatching,
+    10: CancelAfter,
+    11: SetGroup,
+    12: CashOut,
     20: CreateAsset,
     21: CreateMarket,
     22: CreateAccount,
@@ -323,20 +702,32 @@ COMMAND_CLASSES: dict[int, type[Command]] = {
     27: SetMarketState,
     28: SetAccountState,
     29: CancelMarket,
+    30: SetMarketRules,
+    31: SetFeeTier,
+    32: SetAccountTerms,
+    33: SetAccountLimits,
+    34: CreateOutcomeMarket,
+    35: TurnInPlay,
+    36: AddRunner,
+    37: RemoveRunner,
+    38: SettleMarket,
+    39: VoidMarket,
     40: OpenLink,
     41: StartEngine,
     42: Continue,
+    50: VoidTrades,
+    51: CancelWhere,
 }
 
 COMMAND_NUMBERS: dict[type[Command], int] = {cls: number for number, cls in COMMAND_CLASSES.items()}
 
-TRADING = frozenset({1, 2, 3, 4, 5})
+TRADING = frozenset(range(1, 13))
 """Wire numbers of the commands an account's own sessions may send."""
 
-ADMIN = frozenset({20, 21, 22, 23, 24, 25, 26, 27, 28, 29})
+ADMIN = frozenset({*range(20, 40), 50, 51})
 """Wire numbers of the administrative commands (role ADMIN, account ``operator``)."""
 
-CONTROL = frozenset({3, 27, 28, 29})
+CONTROL = frozenset({3, 9, 27, 28, 29, 51})
 """Wire numbers that go by the control lane: halts, mass cancels and the kill switch."""
 
 INTERNAL = frozenset({40, 41, 42})

@@ -9,11 +9,14 @@ from collections.abc import Iterator
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any
 
-from bus.commands import INT_MAX, AccountState
+from bus.commands import INT_MAX, AccountState, Prevention
 from bus.events import Answer
 
 if TYPE_CHECKING:
     from .book import Order
+    from .groups import Group
+    from .outcomes import Position
+    from .risk import AccountLimits
 
 TENTH_NS = 100_000_000
 """Ids are forgotten by tenths of a second: finer would cost a queue more often than it frees memory."""
@@ -102,8 +105,9 @@ class Kept:
 class Account:
     """One account."""
 
-    __slots__ = ("balances", "busy", "chains", "ids", "lingering", "name", "open_orders", "seq", "shut",
-                 "state")  # fmt: skip
+    __slots__ = ("balances", "busy", "cancel_after_ns", "chains", "family", "fee_tier", "groups", "ids",
+                 "limits", "lingering", "name", "open_orders", "positions", "prevention", "seq", "shortfalls",
+                 "shut", "state", "unfunded")  # fmt: skip
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -119,12 +123,25 @@ class Account:
         self.ids: dict[str, Kept] = {}
         self.lingering: dict[str, None] = {}
         """Ids that left the queue of due ids while their order was open, and go with it."""
+        self.unfunded = False
+        """Whether its available balances may go below zero."""
+        self.fee_tier = 0
+        self.prevention: int = Prevention.NONE
+        self.family = "\0" + name
+        """Its prevention group, or a text of its own: orders of one family do not meet unless allowed."""
+        self.limits: dict[str, AccountLimits] | None = None
+        self.groups: dict[str, Group] = {}
+        self.positions: dict[str, Position] = {}
+        """By outcome market."""
+        self.shortfalls = 0
+        """Outcome markets in which it has a shortfall, and 1 while it owes a settlement."""
+        self.cancel_after_ns = 0
 
     def mark(self, *, state: int | None = None, busy: int | None = None) -> None:
         """Change the state, or how many mass cancels are under way."""
         self.state = self.state if state is None else state
         self.busy = self.busy if busy is None else busy
-        self.shut = self.busy > 0 or self.state != AccountState.ACTIVE
+        self.shut = self.busy > 0 or self.state != AccountState.ACTIVE or self.shortfalls > 0
 
     def balance(self, asset: str) -> Balance:
         """Return the balance in an asset (made when it is first needed)."""

@@ -9,15 +9,70 @@ Adding or removing an order is O(1); making or removing a level is O(log levels)
 """
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sortedcontainers import SortedDict
 
-from bus.commands import MarketState, Side
+from bus.commands import MarketModel, MarketState, MatchingRule, Side
 from bus.events import MarketCreated
 
 if TYPE_CHECKING:
     from .accounts import Account
+    from .groups import Group
+    from .outcomes import OutcomeMarket
+    from .pairs import Pair
+    from .waiting import Stops
+
+_SPOT: Final = int(MarketModel.SPOT)
+_BINARY: Final = int(MarketModel.BINARY)
+_ODDS: Final = int(MarketModel.ODDS)
+
+
+class Terms:
+    """What few orders have: see ``docs/concepts/orders.md``.
+
+    ``hold_atoms``: what a waiting order holds when that is not what its limit price would hold, else 0.
+    ``best_ticks``: the best last trade price since a trailing order's entry.
+    """
+
+    __slots__ = (
+        "best_ticks",
+        "budget_atoms",
+        "display_lots",
+        "expires_ns",
+        "group",
+        "hidden_lots",
+        "hold_atoms",
+        "min_lots",
+        "order_type",
+        "pair",
+        "persists",
+        "prevention",
+        "time_in_force",
+        "trail_ticks",
+        "trigger",
+        "trigger_ticks",
+        "waits",
+    )
+
+    def __init__(self, order_type: int, time_in_force: int) -> None:
+        self.order_type = order_type
+        self.time_in_force = time_in_force
+        self.display_lots = 0
+        self.hidden_lots = 0
+        self.min_lots = 0
+        self.trigger = 0
+        self.trigger_ticks = 0
+        self.trail_ticks = 0
+        self.expires_ns = 0
+        self.prevention = 0
+        self.persists = False
+        self.waits = 0
+        self.budget_atoms = 0
+        self.hold_atoms = 0
+        self.best_ticks = 0
+        self.group: Group | None = None
+        self.pair: Pair | None = None
 
 
 class Order:
@@ -43,6 +98,7 @@ class Order:
         "price_ticks",
         "qty_lots",
         "side",
+        "terms",
     )
 
     level: "Level"
@@ -73,11 +129,22 @@ class Order:
         self.qty_lots = qty_lots
         self.left_lots = qty_lots
         self.accepted_ns = accepted_ns
+        self.terms: Terms | None = None
+
+    @property
+    def total_left(self) -> int:
+        """Lots left, what an iceberg hides included; ``left_lots`` is what the book shows."""
+        return self.left_lots + self.terms.hidden_lots if self.terms is not None else self.left_lots
+
+    @property
+    def waits(self) -> int:
+        """What it waits for before it goes to the book (`bus.events.Waits`)."""
+        return self.terms.waits if self.terms is not None else 0
 
     @property
     def filled_lots(self) -> int:
         """Lots traded so far."""
-        return self.qty_lots - self.left_lots
+        return self.qty_lots - self.total_left
 
     @property
     def held_atoms(self) -> int:
@@ -196,26 +263,41 @@ class Half:
 
 
 class Market:
-    """A spot market: its fixed numbers, its book and its counters."""
+    """One book: a spot or binary market, or a runner of an odds market; its numbers, orders and counters.
+
+    ``low_ticks``, ``high_ticks``: the range of trade prices since what waits was last looked at (0: none).
+    """
 
     __slots__ = (
         "asks",
+        "band_ppm",
         "base",
         "bids",
         "busy",
+        "first_share_ppm",
+        "gathering",
+        "high_ticks",
+        "indicated",
         "last_price_ticks",
         "last_trade_id",
         "lot_atoms",
+        "low_ticks",
         "maker_fee_ppm",
         "market_seq",
+        "matching",
+        "model",
         "name",
+        "outcome",
         "price_ticks_max",
         "qty_lots_max",
         "quote",
+        "runner",
         "shut",
         "spec",
         "state",
+        "stops",
         "taker_fee_ppm",
+        "tiers",
         "unit_atoms",
     )
 
@@ -240,12 +322,35 @@ class Market:
         self.last_price_ticks = 0
         self.bids = Half(-1)
         self.asks = Half(1)
+        self.model = spec.model
+        self.runner = spec.runner
+        self.outcome: OutcomeMarket | None = None
+        self.gathering = False
+        self.matching: int = MatchingRule.PRICE_TIME
+        self.first_share_ppm = 0
+        self.band_ppm = 0
+        self.tiers: dict[int, tuple[int, int]] = {}
+        self.low_ticks = self.high_ticks = 0
+        self.stops: Stops | None = None
+        self.indicated: tuple[int, int, int] = (0, 0, 0)
 
     def mark(self, *, state: int | None = None, busy: int | None = None) -> None:
         """Change the state, or how many mass cancels are under way."""
         self.state = self.state if state is None else state
         self.busy = self.busy if busy is None else busy
         self.shut = self.busy > 0 or self.state != MarketState.OPEN
+
+    def loss_atoms(self, side: int, price_ticks: int, lots: int) -> int:
+        """Return what ``lots`` at a limit hold: what they could cost (spot) or lose (outcome markets)."""
+        if side == 1:
+            if self.model == _ODDS:
+                return (price_ticks - 100) * lots * self.unit_atoms
+            return price_ticks * lots * self.unit_atoms
+        if self.model == _SPOT:
+            return lots * self.lot_atoms
+        if self.model == _BINARY:
+            return (10_000 - price_ticks) * lots * self.unit_atoms
+        return 100 * lots * self.unit_atoms
 
     def half(self, side: int) -> Half:
         """Return the side of the book where orders of ``side`` rest."""

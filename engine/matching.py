@@ -172,6 +172,6 @@ class Matching:
             _TRADE, market.name, market.last_trade_id, price, lots, taker.side,
             maker_account.name, maker_seq, maker.order_id, maker.left_lots, maker_fee,
             taker_account.name, taker_account.seq, taker.order_id, taker_left_lots, taker_fee,
-            refund_atoms, market.market_seq, level_lots,
+            refund_atoms, market.market_seq, level_lots, 0, 0,
         )  # fmt: skip
         state.events.append(trade)
