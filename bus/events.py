@@ -525,12 +525,12 @@ class GroupTripped(NamedTuple):
 
 
 class BatchStarted(NamedTuple):
-    """A batch of ``count`` commands; their events follow, and `BatchDone` at the end."""
+    """A batch of ``commands`` commands; their events follow, and `BatchDone` at the end."""
 
     account: str
     command_id: str
     atomic: bool
-    count: int
+    commands: int
 
 
 class BatchDone(NamedTuple):
