@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bus.codec import (
+    BATCH_COMMANDS_MAX,
     KEY_ACCOUNTS_MAX,
+    RUNNERS_MAX,
     check_command,
     decode_command,
     decode_event,
@@ -17,10 +19,23 @@ from bus.codec import (
     pack,
     unpack,
 )
-from bus.commands import COMMAND_CLASSES, COMMAND_NUMBERS, INT_MAX, Command, CreateKey
+from bus.commands import (
+    COMMAND_CLASSES,
+    COMMAND_NUMBERS,
+    CancelAfter,
+    Command,
+    CreateKey,
+    CreateOutcomeMarket,
+    PlaceAdvanced,
+    PlaceOrder,
+    PlacePair,
+    SetGroup,
+    SettleMarket,
+    SubmitBatch,
+)
 from bus.errors import Code, FormError
 from bus.events import EVENT_CLASSES, EVENT_NUMBERS, Event, MarketStateChanged
-from tests.bus.made import MAY_BE_EMPTY, RANGES, commands, events, example_of, mutated, values
+from tests.bus.made import BOOKS, MAY_BE_EMPTY, commands, events, example_of, mutated, range_of, values
 
 CLASSES = pytest.mark.parametrize("cls", COMMAND_CLASSES.values(), ids=lambda cls: cls.__name__)
 WRONG: dict[type, tuple[object, ...]] = {
@@ -128,10 +143,12 @@ def test_a_number_out_of_range_is_refused(cls: type[Command]) -> None:
     command = example_of(cls)
     for name, kind in cls.__annotations__.items():
         if kind is int:
-            low, high = RANGES.get(name, (0, INT_MAX))
+            low, high = range_of(cls, name)
             for wrong in (low - 1, high + 1, -(2**63), 2**64 - 1):
                 assert refusal(changed(command, name, wrong)).code is Code.OUT_OF_RANGE
-            for right in (low, high):
+            # A timer is off or not too short; a window of no group has no length.
+            lowest = 10**6 if name == "window_ns" else low
+            for right in (lowest, high):
                 assert decode_command(changed(command, name, right))
 
 
@@ -144,6 +161,10 @@ def test_a_text_of_wrong_form_is_refused(cls: type[Command]) -> None:
             is_id = name in ("command_id", "client_order_id")
             wrong = ["a b", "a\n", "\u00e4", "a\x00", "a" * (37 if is_id else 33), "\uff11"]
             wrong += [] if is_id else ["-a", ".", "a/b"]
+            if name == "market":
+                book = cls.__name__ in BOOKS
+                wrong += [":", "a:", ":a", "a:-", "a:b:c", "a" * 33 + ":a"] if book else ["a:b"]
+                assert not book or decode_command(changed(command, name, "a" * 32 + ":" + "b" * 32))
             wrong += [] if (cls.__name__, name) in MAY_BE_EMPTY else [""]
             for text in wrong:
                 assert refusal(changed(command, name, text)).code is Code.OUT_OF_RANGE, (name, text)
@@ -168,13 +189,76 @@ def test_a_key_of_wrong_form_is_refused(name: str, value: object) -> None:
     assert refusal(changed(example_of(CreateKey), name, value)).code is Code.OUT_OF_RANGE
 
 
+@pytest.mark.parametrize(
+    ("cls", "name", "count_max"),
+    [(CreateOutcomeMarket, "runners", RUNNERS_MAX), (SettleMarket, "winners", RUNNERS_MAX)],
+)
+def test_a_list_of_names_has_its_size_and_form(cls: type[Command], name: str, count_max: int) -> None:
+    """None at all is a list too; what that means is for the engine to say."""
+    for names in ((), ("a",) * count_max):
+        assert decode_command(changed(example_of(cls), name, names))
+    for wrong in (("a",) * (count_max + 1), ("a", ""), ("a", 1), ("a", "b:c"), (("a",),)):
+        error = refusal(changed(example_of(cls), name, wrong))
+        assert error.code is Code.OUT_OF_RANGE and f"{cls.__name__}.{name}" in error.detail
+
+
+PLAIN = encode_command(example_of(PlaceOrder))
+
+
+@pytest.mark.parametrize("name", ["first", "second"])
+def test_the_orders_of_a_pair_are_checked_in_full(name: str) -> None:
+    """Each leg as if it had come alone; the refusal names the leg."""
+    pair = example_of(PlacePair)
+    assert decode_command(changed(pair, name, encode_command(example_of(PlaceAdvanced))))
+    for leg, code in WRONG_INSIDE:
+        error = refusal(changed(pair, name, leg))
+        assert error.code is code and f"PlacePair.{name}" in error.detail
+    assert refusal(changed(pair, name, (2, *PLAIN[1:]))).code is Code.UNSUPPORTED_TYPE
+
+
+def test_the_commands_of_a_batch_are_checked_in_full() -> None:
+    """1 to 100, each as if it had come alone; the refusal names its place."""
+    batch = example_of(SubmitBatch)
+    for number in (1, 2, 4, 5, 6):
+        assert decode_command(
+            changed(batch, "commands", (encode_command(example_of(COMMAND_CLASSES[number])),))
+        )
+    for inner, code in (*WRONG_INSIDE, (encode_command(batch), Code.UNSUPPORTED_TYPE)):
+        error = refusal(changed(batch, "commands", (PLAIN, PLAIN, inner)))
+        assert error.code is code and "SubmitBatch.commands[2]" in error.detail
+    assert decode_command(changed(batch, "commands", (PLAIN,) * BATCH_COMMANDS_MAX))
+    for count in (0, BATCH_COMMANDS_MAX + 1):
+        assert refusal(changed(batch, "commands", (PLAIN,) * count)).code is Code.OUT_OF_RANGE
+
+
+WRONG_INSIDE: list[tuple[object, Code]] = [
+    (7, Code.WRONG_TYPE),
+    ((), Code.WRONG_TYPE),
+    ((True, *PLAIN[1:]), Code.UNSUPPORTED_TYPE),
+    ((42,), Code.UNSUPPORTED_TYPE),
+    (((1,), "a"), Code.UNSUPPORTED_TYPE),
+    (PLAIN[:-1], Code.MISSING_FIELD),
+    ((*PLAIN, 0), Code.UNSUPPORTED_FIELD),
+    ((*PLAIN[:5], "1", *PLAIN[6:]), Code.WRONG_TYPE),
+    ((*PLAIN[:5], 3, *PLAIN[6:]), Code.OUT_OF_RANGE),
+]
+
+
+def test_a_timer_is_off_or_not_too_short() -> None:
+    """0 ends a dead man's timer; 99 ms are no time."""
+    assert decode_command(changed(example_of(CancelAfter), "timeout_ns", 0))
+    assert refusal(changed(example_of(CancelAfter), "timeout_ns", 10**8 - 1)).code is Code.OUT_OF_RANGE
+    assert decode_command(encode_command(SetGroup("1", "a", 1, "g", lots_max=0, window_ns=0)))
+    assert refusal(changed(example_of(SetGroup), "window_ns", 10**6 - 1)).code is Code.OUT_OF_RANGE
+
+
 @pytest.mark.parametrize("fields", [None, 1, "a", b"a", (), {}, 1.5, [1]])
 def test_what_is_no_command_array_is_malformed(fields: object) -> None:
     """Only an array with something in it can be a command."""
     assert refusal(fields).code is Code.MALFORMED
 
 
-@pytest.mark.parametrize("number", [0, -1, 6, 99, 2**63, True, 1.0, "1", None, ()])
+@pytest.mark.parametrize("number", [0, -1, 13, 99, 2**63, True, 1.0, "1", None, ()])
 def test_an_unknown_command_number_is_refused(number: object) -> None:
     """True is not 1."""
     assert refusal((number, "a")).code is Code.UNSUPPORTED_TYPE
