@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from enum import IntEnum
 from typing import get_args, get_origin
 
-from .codec import ID_FORM, NAME_FORM, field_forms
+from .codec import BOOK_FORM, ID_FORM, NAME_FORM, field_forms
 from .commands import (
     ADMIN,
     COMMAND_CLASSES,
@@ -18,16 +18,23 @@ from .commands import (
     AccountState,
     Command,
     Lane,
+    MarketModel,
     MarketState,
+    MatchingRule,
     OrderType,
+    PairKind,
+    Prevention,
+    RemovalRule,
     Role,
     Side,
     TimeInForce,
+    Trigger,
 )
-from .events import EVENT_CLASSES, Answer, CancelReason, Event
+from .events import EVENT_CLASSES, Answer, CancelReason, Event, TradeKind, Waits
 
 ENUMS: tuple[type[IntEnum], ...] = (
-    Side, OrderType, TimeInForce, MarketState, AccountState, Role, Lane, CancelReason,
+    Side, OrderType, TimeInForce, Trigger, Prevention, PairKind, MarketModel, MarketState, MatchingRule,
+    RemovalRule, AccountState, Role, Lane, CancelReason, Waits, TradeKind,
 )  # fmt: skip
 _MEANINGS = {
     "side": "`Side`",
@@ -37,12 +44,28 @@ _MEANINGS = {
     "roles": "`Role` values added up",
     "reason": "`CancelReason`",
     "lane": "`Lane`",
+    "trigger": "`Trigger`",
+    "prevention": "`Prevention`",
+    "mode": "`Prevention`",
+    "model": "`MarketModel`",
+    "matching": "`MatchingRule`",
+    "removal_rule": "`RemovalRule`",
+    "waits": "`Waits`",
+    "waited": "`Waits`",
 }
-_STATES = {
-    "SetMarketState": "`MarketState`",
-    "MarketStateChanged": "`MarketState`",
-    "SetAccountState": "`AccountState`",
-    "AccountStateChanged": "`AccountState`",
+_OWN_MEANINGS = {
+    ("SetMarketState", "state"): "`MarketState`",
+    ("MarketStateChanged", "state"): "`MarketState`",
+    ("SetAccountState", "state"): "`AccountState`",
+    ("AccountStateChanged", "state"): "`AccountState`",
+    ("PlacePair", "kind"): "`PairKind`",
+    ("PairPlaced", "kind"): "`PairKind`",
+    ("TradeExecuted", "kind"): "`TradeKind`",
+    ("BestOffered", "kind"): "`TradeKind`",
+    ("CancelMatching", "side"): "`Side`, or 0",
+    ("CancelWhere", "side"): "`Side`, or 0",
+    ("SetAccountTerms", "prevention"): "`Prevention`, but ACCOUNT",
+    ("PlaceOrder", "time_in_force"): "`TimeInForce`: 1 to 3",
 }
 _KINDS = {int: "integer", str: "text", bool: "boolean", bytes: "bytes"}
 
@@ -55,10 +78,13 @@ def markdown() -> str:
         "Made by `python -m bus.records --markdown`. On the wire a record is the MessagePack array",
         "`[number, field, …]` in the order given here. A command must have exactly its fields; readers of",
         "events ignore trailing fields that they do not know. Numbers are never used again. Times are UTC",
-        "nanoseconds. What the commands do is in [the rules of trading](../concepts/trading.md).",
+        "nanoseconds. What the commands do is in the rules of [trading](../concepts/trading.md),",
+        "[orders](../concepts/orders.md), [market states](../concepts/market-states.md) and",
+        "[outcome markets](../concepts/outcome-markets.md).",
         "",
         f"An *id* is {ID_FORM}.",
         f"A *name* is {NAME_FORM}.",
+        f"The name of a *book* of orders is {BOOK_FORM}.",
         "",
         "## Enums",
         "",
@@ -85,7 +111,7 @@ def _section(
     """Return the heading, text and field table of one record."""
     rows = []
     for name, kind in _kinds(record).items():
-        meaning = _STATES.get(record.__name__, "") if name == "state" else _MEANINGS.get(name, "")
+        meaning = _OWN_MEANINGS.get((record.__name__, name), _MEANINGS.get(name, ""))
         rows.append((f"`{name}`", kind, meaning or forms.get(name, "")))
     lines = ["", f"### {number} {record.__name__}", "", who + _text(record)]
     if not rows:
@@ -97,8 +123,9 @@ def _section(
 
 def _command_forms(command: type[Command]) -> dict[str, str]:
     """Return the form of each field, with ids and names by their short word."""
-    short = {ID_FORM: "id", NAME_FORM: "name", f"nothing or {ID_FORM}": "id or empty"}
-    short[f"nothing or {NAME_FORM}"] = "name or empty"
+    short: dict[str, str] = {}
+    for form, word in ((ID_FORM, "id"), (NAME_FORM, "name"), (BOOK_FORM, "book")):
+        short |= {form: word, f"nothing or {form}": f"{word} or empty"}
     return {name: short.get(form, form) for name, form in field_forms(command).items()}
 
 
@@ -108,10 +135,21 @@ def _kinds(record: type[Command] | type[Event] | type[Answer]) -> dict[str, str]
 
 
 def _kind(annotation: object) -> str:
-    if get_origin(annotation) is tuple:
-        return f"array of {_KINDS[get_args(annotation)[0]]}s"
-    assert isinstance(annotation, type)
-    return _KINDS[annotation]
+    if get_origin(annotation) is not tuple:
+        assert isinstance(annotation, type)
+        return _KINDS[annotation]
+    inner = get_args(annotation)
+    if inner[-1] is not Ellipsis:
+        return f"array ({', '.join(map(_kind, inner))})"
+    if inner[0] is object:
+        return "array"
+    return f"array of {_plural(_kind(inner[0]))}"
+
+
+def _plural(kind: str) -> str:
+    """Return ``array (integer, text)`` as ``arrays (integer, text)``."""
+    word, *rest = kind.split(" ", 1)
+    return " ".join([f"{word}s", *rest])
 
 
 def _who(number: int) -> str:
@@ -123,7 +161,10 @@ def _who(number: int) -> str:
 
 
 def _enum_row(enum: type[IntEnum]) -> tuple[str, str, str]:
-    values = ", ".join(f"{member.value} {member.name}" for member in enum)
+    names: dict[int, str] = {}
+    for name, member in enum.__members__.items():
+        names[member] = f"{names[member]} or {name}" if member in names else name
+    values = ", ".join(f"{int(number)} {name}" for number, name in names.items())
     return f"`{enum.__name__}`", values, _text(enum)
 
 
