@@ -274,7 +274,7 @@ def _places() -> dict[int, _At]:
     places: dict[int, _At] = {}
     for number, cls in EVENT_CLASSES.items():
         at = {field: index for index, field in enumerate(cls._fields, start=1)}
-        if "market_seq" in at:
+        if "level_lots" in at:
             price = at.get("old_price_ticks", at["price_ticks"])
             places[number] = (at["market"], at.get("side", -1), price, at["market_seq"], at["level_lots"])
     return places

@@ -136,7 +136,7 @@ class Database:
 
     def markets(self) -> dict[str, MarketCreated]:
         """Return the markets recorded so far."""
-        rows = self.fetch(f"SELECT {', '.join(MARKETS[: len(MarketCreated._fields)])} FROM markets", ())
+        rows = self.fetch(f"SELECT {', '.join(MARKETS[:11])} FROM markets", ())
         return {row[0]: MarketCreated(*row) for row in rows}
 
     def _move(self, connection: psycopg.Connection[Any], new: Position, time_ns: int) -> psycopg.Cursor[Any]:

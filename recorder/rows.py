@@ -314,7 +314,7 @@ class Rows:
 
     def _market_created(self, event: MarketCreated, seq: int, time_ns: int) -> None:
         self._markets[event.market] = event
-        self._batch.markets.append((*event, MarketState.OPEN.value, seq, time_ns))
+        self._batch.markets.append((*event[:11], MarketState.OPEN.value, seq, time_ns))
 
     def _market_state_changed(self, event: MarketStateChanged, seq: int, time_ns: int) -> None:
         self._batch.market_states[event.market] = event.state
