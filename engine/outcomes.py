@@ -1,20 +1,475 @@
 """Outcome markets: positions, and the funds that they and open orders hold.
 
-Invariant: held funds of an account in an outcome market are exactly its worst case over the outcomes and over
-which of its open orders get filled.
+Invariant: what an account needs in an outcome market is exactly its worst case over the outcomes and over
+which of its open orders get filled; it holds that, less its shortfall; the results of all accounts add up
+to 0 in every outcome.
+
+A bet on one outcome changes the result in that outcome by one amount and in all others by another. So
+results are kept as ``base + extra[outcome]``: a bet changes two numbers, however many outcomes there are.
+The rules are those of ``docs/concepts/outcome-markets.md``.
 """
+
+from bisect import bisect_left
+from typing import TYPE_CHECKING, Any, Final
+
+from bus.commands import MarketModel, Side
+from bus.errors import Code
+from bus.events import ExposureChanged, OutcomeMarketCreated
+
+from .state import Refusal, State
+
+if TYPE_CHECKING:
+    from .accounts import Account
+    from .book import Market
+
+_BUY: Final = int(Side.BUY)
+_ODDS: Final = int(MarketModel.ODDS)
+
+GONE: Final = 1 << 200
+"""What a removed outcome has as extra result: it is never the worst one."""
+
+NEVER: Final = 1 << 60
+"""``OutcomeMarket.anew`` when held funds are not being set anew."""
+
+
+class Bet:
+    """A trade: if ``runner`` wins, the layer pays the backer ``win_atoms``, otherwise gets ``stake_atoms``.
+
+    In a binary market the buyer of YES is the backer.
+    """
+
+    __slots__ = ("backer", "layer", "runner", "stake_atoms", "time_ns", "void", "win_atoms")
+
+    def __init__(
+        self, time_ns: int, runner: int, backer: "Account", layer: "Account", win_atoms: int, stake_atoms: int
+    ) -> None:
+        self.time_ns = time_ns
+        self.runner = runner
+        self.backer = backer
+        self.layer = layer
+        self.win_atoms = win_atoms
+        self.stake_atoms = stake_atoms
+        self.void = False
 
 
 class Position:
-    """An account's position in one outcome market."""
+    """An account's position in one outcome market: ``base + extra[j]`` is its matched result in outcome j.
 
-    __slots__ = ()
+    ``worst_base + worst_extra[j]`` is that and every loss of its open orders there; ``need_atoms`` what it
+    has to hold for it, ``held_atoms`` what it does hold: less than it needs when funds did not suffice.
+    ``told_atoms``: the shortfall that the last `ExposureChanged` told.
+    """
+
+    __slots__ = ("account", "base", "extra", "held_atoms", "need_atoms", "number", "outcome", "told_atoms",
+                 "traded", "worst_base", "worst_extra")  # fmt: skip
+
+    def __init__(self, outcome: "OutcomeMarket", account: "Account") -> None:
+        self.outcome = outcome
+        self.account = account
+        self.number = 0
+        self.base = 0
+        self.extra: list[int] = outcome.no_results()
+        self.worst_base = 0
+        self.worst_extra: list[int] = outcome.no_results()
+        self.need_atoms = 0
+        self.held_atoms = 0
+        self.told_atoms = 0
+        self.traded = False
+        """Whether it ever had a trade."""
+
+    def bet(self, runner: int, win_atoms: int, stake_atoms: int) -> None:
+        """Add a bet's results: gain ``win_atoms`` if ``runner`` wins, lose ``stake_atoms`` otherwise."""
+        both = win_atoms + stake_atoms
+        self.base -= stake_atoms
+        self.extra[runner] += both
+        self.worst_base -= stake_atoms
+        self.worst_extra[runner] += both
+
+    def risk(self, runner: int, lays: bool, loss_atoms: int) -> None:
+        """Add what an open order could lose: if ``runner`` wins (``lays``), or otherwise."""
+        if lays:
+            self.worst_extra[runner] -= loss_atoms
+        else:
+            self.worst_base -= loss_atoms
+            self.worst_extra[runner] += loss_atoms
+
+    def worst_case(self) -> int:
+        """Return what it has to hold: the worst loss over all outcomes."""
+        worst = self.worst_base + min(self.worst_extra)
+        return -worst if worst < 0 else 0
+
+    def results(self) -> list[int]:
+        """Return its matched result in each outcome (0 in removed ones)."""
+        base = self.base
+        return [0 if extra >= GONE else base + extra for extra in self.extra]
+
+    def worst_results(self) -> list[int]:
+        """Return its result in each outcome with every loss of its open orders (0 in removed ones)."""
+        base = self.worst_base
+        return [0 if extra >= GONE else base + extra for extra in self.worst_extra]
+
+    def free(self) -> int:
+        """Give back what it holds beyond its need, and return that; never takes more.
+
+        While held funds are being set anew (a removed runner, voided trades), nothing is given back.
+        """
+        need = self.need_atoms = self.worst_case()
+        freed = self.held_atoms - need
+        if freed <= 0 or self.number >= self.outcome.anew:
+            return 0
+        self.held_atoms = need
+        balance = self.account.balances[self.outcome.asset]
+        balance.held -= freed
+        balance.available += freed
+        return freed
 
 
 class OutcomeMarket:
-    """A market of n outcomes and its books."""
+    """A market of n outcomes, its books and the positions in it.
 
-    __slots__ = ("name",)
+    ``live``: the runners that were not removed. ``bets`` are all trades in order of time, until settlement.
+    ``positions`` are in order of the account's first order or trade; those from number ``anew`` on wait for
+    their held funds to be set anew. ``overdue``: orders whose bet delay ended while no order could go to
+    the book, as ``(due_ns, order_id)``.
+    """
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    __slots__ = (
+        "anew", "asset", "bet_delay_ns", "bets", "books", "commission_ppm", "created_runners", "house",
+        "house_loss_max_atoms", "in_play", "live", "match_loss_max_atoms", "model", "name", "offered",
+        "overdue", "positions", "removal_rule", "runners", "spec", "state",
+    )  # fmt: skip
+
+    def __init__(self, state: State, spec: OutcomeMarketCreated, runners: list[str]) -> None:
+        self.state = state
+        self.spec = spec
+        self.name = spec.market
+        self.model = spec.model
+        self.asset = spec.asset
+        self.commission_ppm = spec.commission_ppm
+        self.removal_rule = spec.removal_rule
+        self.house: Account | None = state.accounts[spec.house] if spec.house else None
+        self.match_loss_max_atoms = spec.match_loss_max_atoms
+        self.house_loss_max_atoms = spec.house_loss_max_atoms
+        self.runners = runners
+        """Names of its outcomes; those of a binary market are YES and NO."""
+        self.created_runners = len(runners)
+        self.live: list[int] = list(range(len(runners)))
+        self.books: list[Market] = []
+        """By runner; a binary market has one, in YES."""
+        self.positions: dict[str, Position] = {}
+        self.bets: list[Bet] = []
+        self.in_play = False
+        self.bet_delay_ns = 0
+        self.anew = NEVER
+        self.overdue: list[tuple[int, int]] = []
+        self.offered: dict[tuple[str, int], tuple[int, int]] = {}
+        """The last `BestOffered` of each book and side: price and lots."""
+
+    @property
+    def busy(self) -> bool:
+        """Whether a step of some work in it is still to come."""
+        return any(book.busy for book in self.books)
+
+    def no_results(self) -> list[int]:
+        """Return the extra results of a position without bets and orders."""
+        extra = [GONE] * len(self.runners)
+        for runner in self.live:
+            extra[runner] = 0
+        return extra
+
+    def open_position(self, account: "Account") -> Position:
+        """Return an account's position, made when it is first needed."""
+        position = account.positions.get(self.name)
+        if position is None:
+            position = Position(self, account)
+            self._add(position)
+        return position
+
+    def _add(self, position: Position) -> None:
+        position.number = len(self.positions)
+        self.positions[position.account.name] = position
+        position.account.positions[self.name] = position
+
+    def bets_between(self, from_ns: int, to_ns: int) -> tuple[int, int]:
+        """Return the range of indexes of the bets from ``from_ns`` to before ``to_ns``; O(log bets)."""
+        bets = self.bets
+        first = bisect_left(bets, from_ns, key=_time_ns)
+        return first, bisect_left(bets, to_ns, lo=first, key=_time_ns)
+
+
+def _time_ns(bet: Bet) -> int:
+    return bet.time_ns
+
+
+# ---- funds ----------------------------------------------------------------------------------------------
+
+
+def hold(account: "Account", market: "Market", side: int, loss_atoms: int) -> int:
+    """Add what a new order could lose; return what moved from available to held. O(outcomes).
+
+    Raises
+    ------
+    Refusal
+        INSUFFICIENT_FUNDS, nothing being changed.
+    """
+    return _hold(account, market, side, loss_atoms, False)
+
+
+def hold_unchecked(account: "Account", market: "Market", side: int, loss_atoms: int) -> int:
+    """Add what a new order could lose as `hold` does, whether or not funds suffice."""
+    return _hold(account, market, side, loss_atoms, True)
+
+
+def _hold(account: "Account", market: "Market", side: int, loss_atoms: int, unchecked: bool) -> int:
+    outcome = market.outcome
+    assert outcome is not None
+    position = account.positions.get(outcome.name)
+    fresh = position is None
+    if position is None:
+        position = Position(outcome, account)
+    lays = (side == _BUY) == (market.model == _ODDS)
+    position.risk(market.runner, lays, loss_atoms)
+    need = position.worst_case()
+    rise = need - position.need_atoms
+    balance = account.balances.get(outcome.asset) or account.balance(outcome.asset)
+    if rise > balance.available and not (unchecked or account.unfunded or rise == 0):
+        position.risk(market.runner, lays, -loss_atoms)
+        raise Refusal(
+            Code.INSUFFICIENT_FUNDS,
+            f"expected {rise} atoms of {outcome.asset} available, was {balance.available}",
+        )
+    if fresh:
+        outcome._add(position)
+    position.need_atoms = need
+    position.held_atoms += rise
+    balance.available -= rise
+    balance.held += rise
+    return rise
+
+
+def lift(account: "Account", market: "Market", side: int, loss_atoms: int) -> None:
+    """Take away what an order could lose and give nothing back yet: a trade or `Position.free` will."""
+    outcome = market.outcome
+    assert outcome is not None
+    lays = (side == _BUY) == (market.model == _ODDS)
+    account.positions[outcome.name].risk(market.runner, lays, -loss_atoms)
+
+
+def release(account: "Account", market: "Market", side: int, loss_atoms: int) -> int:
+    """Take away what an order could lose; return what became available again. O(outcomes)."""
+    outcome = market.outcome
+    assert outcome is not None
+    position = account.positions[outcome.name]
+    position.risk(market.runner, (side == _BUY) == (market.model == _ODDS), -loss_atoms)
+    return position.free()
+
+
+def book_trade(
+    market: "Market", buyer: "Account", seller: "Account", price_ticks: int, lots: int, buyer_loss_atoms: int,
+    seller_loss_atoms: int,
+) -> tuple[int, int]:  # fmt: skip
+    """Book a trade of ``lots`` in a market's outcome; return what became available of buyer and seller.
+
+    The losses are what the orders held for these lots (0 when that was lifted). When one account is both,
+    the buyer's release is all of it. O(outcomes).
+    """
+    outcome = market.outcome
+    assert outcome is not None
+    runner = market.runner
+    bought, sold = outcome.open_position(buyer), outcome.open_position(seller)
+    bought.traded = sold.traded = True
+    if market.model == _ODDS:
+        win, stake = (price_ticks - 100) * lots * market.unit_atoms, 100 * lots * market.unit_atoms
+        bought.bet(runner, -win, -stake)
+        bought.worst_extra[runner] += buyer_loss_atoms
+        sold.bet(runner, win, stake)
+        sold.worst_base += seller_loss_atoms
+        sold.worst_extra[runner] -= seller_loss_atoms
+        outcome.bets.append(Bet(outcome.state.now_ns, runner, seller, buyer, win, stake))
+    else:
+        win, stake = (10_000 - price_ticks) * lots * market.unit_atoms, price_ticks * lots * market.unit_atoms
+        bought.bet(runner, win, stake)
+        bought.worst_base += buyer_loss_atoms
+        bought.worst_extra[runner] -= buyer_loss_atoms
+        sold.bet(runner, -win, -stake)
+        sold.worst_extra[runner] += seller_loss_atoms
+        outcome.bets.append(Bet(outcome.state.now_ns, runner, buyer, seller, win, stake))
+    return bought.free(), sold.free()
+
+
+# ---- shortfalls -----------------------------------------------------------------------------------------
+
+
+def mark_short(account: "Account", state: State) -> None:
+    """Count an account's shortfalls and debts anew: with any it takes no new risk."""
+    count = sum(1 for p in account.positions.values() if p.need_atoms > p.held_atoms)
+    if not account.unfunded and any(balance.available < 0 for balance in account.balances.values()):
+        count += 1
+    account.shortfalls = count
+    account.mark()
+    told = any(position.told_atoms for position in account.positions.values())
+    if count or told:
+        state.short[account.name] = account
+    else:
+        state.short.pop(account.name, None)
+
+
+def pay_shortfalls(state: State) -> None:
+    """Pay shortfalls of the accounts that the events of the command at hand name, as far as funds go.
+
+    O(fields of the events) while any account has a shortfall, else nothing.
+    """
+    named: dict[str, Account] = {}
+    for event in state.events:
+        for field in event:
+            if isinstance(field, str) and field in state.short:
+                named[field] = state.short[field]
+    for account in named.values():
+        for name in sorted(account.positions):
+            _pay(account.positions[name], state)
+        mark_short(account, state)
+
+
+def _pay(position: Position, state: State) -> None:
+    if position.number >= position.outcome.anew:
+        return
+    short = position.need_atoms - position.held_atoms
+    if not short and not position.told_atoms:
+        return
+    hold_anew(position, state)
+
+
+def hold_anew(position: Position, state: State) -> None:
+    """Hold what a position needs as far as funds go, or give back what it does not; tell what changed."""
+    account = position.account
+    need = position.need_atoms = position.worst_case()
+    balance = account.balance(position.outcome.asset)
+    change = need - position.held_atoms
+    if change > 0 and not account.unfunded:
+        change = min(change, max(balance.available, 0))
+    position.held_atoms += change
+    balance.held += change
+    balance.available -= change
+    short = need - position.held_atoms
+    if change or short != position.told_atoms:
+        position.told_atoms = short
+        account.seq += 1
+        state.emit(ExposureChanged(account.name, account.seq, position.outcome.name, change, short))
+
+
+# ---- images and checks ----------------------------------------------------------------------------------
+
+
+def outcome_row(outcome: OutcomeMarket) -> tuple[Any, ...]:
+    """Return an outcome market, apart from positions and bets, as plain data."""
+    return (
+        tuple(outcome.spec), tuple(outcome.runners), tuple(outcome.live), outcome.created_runners,
+        tuple(book.name for book in outcome.books), outcome.in_play, outcome.bet_delay_ns, outcome.anew,
+        tuple(outcome.overdue),
+        tuple((*book_side, *offer) for book_side, offer in outcome.offered.items()),
+    )  # fmt: skip
+
+
+def restore_outcome(state: State, row: tuple[Any, ...]) -> None:
+    """Add the outcome market of a row; its books and accounts are there already."""
+    spec, runners, live, created, books, in_play, bet_delay_ns, anew, overdue, offered = row
+    outcome = OutcomeMarket(state, OutcomeMarketCreated(*spec), list(runners))
+    outcome.live = list(live)
+    outcome.created_runners = created
+    for name in books:
+        outcome.books.append(state.markets[name])
+        state.markets[name].outcome = outcome
+    outcome.in_play, outcome.bet_delay_ns, outcome.anew = in_play, bet_delay_ns, anew
+    outcome.overdue = [(due_ns, order_id) for due_ns, order_id in overdue]
+    outcome.offered = {(book, side): (price, lots) for book, side, price, lots in offered}
+    state.outcome_markets[outcome.name] = outcome
+
+
+def position_row(position: Position) -> tuple[Any, ...]:
+    """Return a position as plain data."""
+    return (
+        position.outcome.name, position.account.name, position.base, _packed(position.extra),
+        position.worst_base, _packed(position.worst_extra), position.need_atoms, position.held_atoms,
+        position.told_atoms, position.traded,
+    )  # fmt: skip
+
+
+def restore_position(state: State, row: tuple[Any, ...]) -> None:
+    """Add the position of a row; rows of a market come in the order of its positions."""
+    name, account, base, extra, worst_base, worst_extra, need, held, told, traded = row
+    outcome = state.outcome_markets[name]
+    position = outcome.open_position(state.accounts[account])
+    position.base, position.worst_base = base, worst_base
+    position.extra = [GONE if e is None else e for e in extra]
+    position.worst_extra = [GONE if e is None else e for e in worst_extra]
+    position.need_atoms, position.held_atoms, position.told_atoms = need, held, told
+    position.traded = traded
+
+
+def restore_shortfalls(state: State) -> None:
+    """Count every account's shortfalls, after all else is restored."""
+    for account in state.accounts.values():
+        mark_short(account, state)
+
+
+def _packed(extra: list[int]) -> tuple[int | None, ...]:
+    return tuple(None if e >= GONE else e for e in extra)
+
+
+def bet_row(name: str, bet: Bet) -> tuple[Any, ...]:
+    """Return a bet of an outcome market as plain data."""
+    return (
+        name, bet.time_ns, bet.runner, bet.backer.name, bet.layer.name, bet.win_atoms, bet.stake_atoms,
+        bet.void,
+    )  # fmt: skip
+
+
+def restore_bet(state: State, row: tuple[Any, ...]) -> None:
+    """Add the bet of a row."""
+    name, time_ns, runner, backer, layer, win, stake, void = row
+    bet = Bet(time_ns, runner, state.accounts[backer], state.accounts[layer], win, stake)
+    bet.void = void
+    state.outcome_markets[name].bets.append(bet)
+
+
+def check(state: State) -> None:
+    """Verify every position against its bets and open orders; O(bets + orders)."""
+    for outcome in state.outcome_markets.values():
+        _check_outcome(outcome)
+    for account in state.accounts.values():
+        short = sum(p.need_atoms > p.held_atoms for p in account.positions.values())
+        owes = not account.unfunded and any(b.available < 0 for b in account.balances.values())
+        assert account.shortfalls == short + owes, (account.name, account.shortfalls, short, owes)
+        assert not account.shortfalls or account.name in state.short
+
+
+def _check_outcome(outcome: OutcomeMarket) -> None:
+    matched = {name: outcome.no_results() for name in outcome.positions}
+    worst = {name: outcome.no_results() for name in outcome.positions}
+    last_ns = 0
+    for bet in outcome.bets:
+        assert bet.time_ns >= last_ns
+        last_ns = bet.time_ns
+        for name, sign in ((bet.backer.name, 1), (bet.layer.name, -1)):
+            _add_result(matched[name], bet.runner, sign * bet.win_atoms, -sign * bet.stake_atoms)
+            _add_result(worst[name], bet.runner, sign * bet.win_atoms, -sign * bet.stake_atoms)
+    for number, (name, position) in enumerate(outcome.positions.items()):
+        assert position.number == number and position.account.positions[outcome.name] is position
+        for book in outcome.books:
+            chain = position.account.chains.get(book.name)
+            for order in chain or ():
+                lays = (order.side == _BUY) == (book.model == _ODDS)
+                loss = -order.held_atoms
+                _add_result(worst[name], book.runner, *((loss, 0) if lays else (0, loss)))
+        live = outcome.live
+        assert [position.results()[k] for k in live] == [matched[name][k] for k in live], name
+        assert [position.worst_results()[k] for k in live] == [worst[name][k] for k in live], name
+        if number < outcome.anew:
+            assert position.need_atoms == position.worst_case() >= position.held_atoms >= 0
+    for runner in outcome.live:
+        assert sum(p.base + p.extra[runner] for p in outcome.positions.values()) == 0
+
+
+def _add_result(results: list[int], runner: int, if_it_wins: int, if_not: int) -> None:
+    for other in range(len(results)):
+        results[other] += if_it_wins if other == runner else if_not

@@ -7,7 +7,7 @@ nothing iterates over a set.
 
 from collections import deque
 from dataclasses import astuple, dataclass, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bus.commands import FEES, OPERATOR
 from bus.errors import Code
@@ -15,6 +15,9 @@ from bus.events import EVENT_NUMBERS, Event, KeyCreated
 
 from .accounts import Account, DueIds
 from .book import Market, Order
+
+if TYPE_CHECKING:
+    from .outcomes import OutcomeMarket
 
 Array = tuple[Any, ...]
 """A command or event as its wire array ``(type, *fields)``: what the core works on, because it is what
@@ -95,6 +98,9 @@ class State:
         self.assets: dict[str, int] = {}
         self.issued: dict[str, int] = {}
         self.markets: dict[str, Market] = {}
+        self.outcome_markets: dict[str, OutcomeMarket] = {}
+        self.short: dict[str, Account] = {}
+        """Accounts that have a shortfall or owe a settlement."""
         self.accounts: dict[str, Account] = {OPERATOR: Account(OPERATOR), FEES: Account(FEES)}
         self.keys: dict[str, KeyCreated] = {}
         self.orders: dict[int, Order] = {}
