@@ -100,13 +100,22 @@ class Position:
 
     def results(self) -> list[int]:
         """Return its matched result in each outcome (0 in removed ones)."""
-        base = self.base
-        return [0 if extra >= GONE else base + extra for extra in self.extra]
+        base, new = self.base, len(self.outcome.runners) - len(self.extra)
+        return [0 if extra >= GONE else base + extra for extra in self.extra] + [base] * new
 
     def worst_results(self) -> list[int]:
         """Return its result in each outcome with every loss of its open orders (0 in removed ones)."""
-        base = self.worst_base
-        return [0 if extra >= GONE else base + extra for extra in self.worst_extra]
+        base, new = self.worst_base, len(self.outcome.runners) - len(self.extra)
+        return [0 if extra >= GONE else base + extra for extra in self.worst_extra] + [base] * new
+
+    def fit(self) -> None:
+        """Give it the outcomes that its market has now: an added one, and no longer a removed one."""
+        new = len(self.outcome.runners) - len(self.extra)
+        self.extra += [0] * new
+        self.worst_extra += [0] * new
+        for runner in range(len(self.extra)):
+            if runner not in self.outcome.live:
+                self.extra[runner] = self.worst_extra[runner] = GONE
 
     def free(self) -> int:
         """Give back what it holds beyond its need, and return that; never takes more.
@@ -128,7 +137,7 @@ class OutcomeMarket:
     """A market of n outcomes, its books and the positions in it.
 
     ``live``: the runners that were not removed. ``bets`` are all trades in order of time, until settlement.
-    ``positions`` are in order of the account's first order or trade; those from number ``anew`` on wait for
+    ``positions`` are in order of the account's first order or trade; those from index ``anew`` on wait for
     their held funds to be set anew. ``overdue``: orders whose bet delay ended while no order could go to
     the book, as ``(due_ns, order_id)``.
     """
@@ -156,7 +165,7 @@ class OutcomeMarket:
         self.live: list[int] = list(range(len(runners)))
         self.books: list[Market] = []
         """By runner; a binary market has one, in YES."""
-        self.positions: dict[str, Position] = {}
+        self.positions: list[Position] = []
         self.bets: list[Bet] = []
         self.in_play = False
         self.bet_delay_ns = 0
@@ -187,7 +196,7 @@ class OutcomeMarket:
 
     def _add(self, position: Position) -> None:
         position.number = len(self.positions)
-        self.positions[position.account.name] = position
+        self.positions.append(position)
         position.account.positions[self.name] = position
 
     def bets_between(self, from_ns: int, to_ns: int) -> tuple[int, int]:
@@ -390,13 +399,13 @@ def position_row(position: Position) -> tuple[Any, ...]:
     return (
         position.outcome.name, position.account.name, position.base, _packed(position.extra),
         position.worst_base, _packed(position.worst_extra), position.need_atoms, position.held_atoms,
-        position.told_atoms, position.traded,
+        position.told_atoms, position.traded, position.account.positions.get(position.outcome.name) is None,
     )  # fmt: skip
 
 
 def restore_position(state: State, row: tuple[Any, ...]) -> None:
     """Add the position of a row; rows of a market come in the order of its positions."""
-    name, account, base, extra, worst_base, worst_extra, need, held, told, traded = row
+    name, account, base, extra, worst_base, worst_extra, need, held, told, traded, settled = row
     outcome = state.outcome_markets[name]
     position = outcome.open_position(state.accounts[account])
     position.base, position.worst_base = base, worst_base
@@ -404,6 +413,8 @@ def restore_position(state: State, row: tuple[Any, ...]) -> None:
     position.worst_extra = [GONE if e is None else e for e in worst_extra]
     position.need_atoms, position.held_atoms, position.told_atoms = need, held, told
     position.traded = traded
+    if settled:
+        del position.account.positions[name]
 
 
 def restore_shortfalls(state: State) -> None:
@@ -444,30 +455,31 @@ def check(state: State) -> None:
 
 
 def _check_outcome(outcome: OutcomeMarket) -> None:
-    matched = {name: outcome.no_results() for name in outcome.positions}
-    worst = {name: outcome.no_results() for name in outcome.positions}
+    size, live = len(outcome.runners), outcome.live
+    matched = [[0] * size for _ in outcome.positions]
+    worst = [[0] * size for _ in outcome.positions]
+    number = {position.account.name: position.number for position in outcome.positions}
     last_ns = 0
     for bet in outcome.bets:
         assert bet.time_ns >= last_ns
         last_ns = bet.time_ns
         for name, sign in ((bet.backer.name, 1), (bet.layer.name, -1)):
-            _add_result(matched[name], bet.runner, sign * bet.win_atoms, -sign * bet.stake_atoms)
-            _add_result(worst[name], bet.runner, sign * bet.win_atoms, -sign * bet.stake_atoms)
-    for number, (name, position) in enumerate(outcome.positions.items()):
-        assert position.number == number and position.account.positions[outcome.name] is position
+            for results in (matched[number[name]], worst[number[name]]):
+                _add_result(results, bet.runner, sign * bet.win_atoms, -sign * bet.stake_atoms)
+    for at, position in enumerate(outcome.positions):
+        assert position.number == at
         for book in outcome.books:
-            chain = position.account.chains.get(book.name)
-            for order in chain or ():
+            for order in position.account.chains.get(book.name) or ():
                 lays = (order.side == _BUY) == (book.model == _ODDS)
                 loss = -order.held_atoms
-                _add_result(worst[name], book.runner, *((loss, 0) if lays else (0, loss)))
-        live = outcome.live
-        assert [position.results()[k] for k in live] == [matched[name][k] for k in live], name
-        assert [position.worst_results()[k] for k in live] == [worst[name][k] for k in live], name
-        if number < outcome.anew:
+                _add_result(worst[at], book.runner, *((loss, 0) if lays else (0, loss)))
+        found, found_worst = position.results(), position.worst_results()
+        assert [found[k] for k in live] == [matched[at][k] for k in live], position.account.name
+        assert [found_worst[k] for k in live] == [worst[at][k] for k in live], position.account.name
+        if position.account.positions.get(outcome.name) is position and at < outcome.anew:
             assert position.need_atoms == position.worst_case() >= position.held_atoms >= 0
-    for runner in outcome.live:
-        assert sum(p.base + p.extra[runner] for p in outcome.positions.values()) == 0
+    for runner in live:
+        assert sum(position.results()[runner] for position in outcome.positions) == 0
 
 
 def _add_result(results: list[int], runner: int, if_it_wins: int, if_not: int) -> None:
