@@ -14,11 +14,25 @@ from enum import Enum
 from typing import Any
 
 from bus.codec import check_command, decode_event
-from bus.commands import ADMIN, COMMAND_NUMBERS, CONTROL, OPERATOR, TRADING, CancelAll, Role
+from bus.commands import (
+    ADMIN,
+    COMMAND_NUMBERS,
+    CONTROL,
+    OPERATOR,
+    TRADING,
+    CancelAll,
+    CancelMatching,
+    PlaceAdvanced,
+    PlaceOrder,
+    PlacePair,
+    Role,
+    SubmitBatch,
+)
 from bus.errors import Code, FormError, SessionError, ZeropitError
 from bus.events import KeyCreated, KeyRevoked, LinkOpened
 from bus.frames import refuse
 
+from .disconnects import Disconnects
 from .doors import Doors, Reply
 from .flow import Flow
 from .following import Following
@@ -45,7 +59,9 @@ from .requests import Reply as Answered
 from .sessions import Session, Sessions
 
 _MAY_TRADE = int(Role.TRADER | Role.BROKER)
-_CANCEL_ALL = COMMAND_NUMBERS[CancelAll]
+_OWN_CANCELS = frozenset({COMMAND_NUMBERS[CancelAll], COMMAND_NUMBERS[CancelMatching]})
+_BATCH = COMMAND_NUMBERS[SubmitBatch]
+_PLACES = frozenset({*(COMMAND_NUMBERS[cls] for cls in (PlaceOrder, PlaceAdvanced, PlacePair)), _BATCH})
 
 
 class Engine(Enum):
@@ -88,6 +104,8 @@ class Desk:
         self.post = Post(doors, meters, self.end)
         self.queries = Queries(doors, limits.queries_max)
         self.flow = Flow(gateway, limits, doors, self.post, self.private, meters, self._notice)
+        self.disconnects = Disconnects(self.flow, meters, limits.validity_s_max)
+        self.post.to_ended = self.disconnects.answered
         self._reception = Reception(
             limits, doors, self.sessions, self.logons, self.post, meters, self._settings_told
         )
@@ -142,6 +160,7 @@ class Desk:
         now_ns = self._mono_ns
         self.flow.keep_time(now_ns, self.engine in (Engine.LINKING, Engine.JOINED))
         self.logons.expire(now_ns)
+        self.disconnects.keep_time(now_ns, self._now_ns)
         self.private.retry()
         for session in self.sessions:
             if now_ns - session.heard_ns > self._limits.idle_ns_max:
@@ -154,6 +173,7 @@ class Desk:
         if session.alive:
             self.sessions.end(session)
             self.private.leave_all(session)
+            self.disconnects.ended(session)
             self._meters.ended.add(reason)
 
     def _refuse_message(self, peer: bytes, error: FormError) -> None:
@@ -237,8 +257,8 @@ class Desk:
         except (FormError, SessionError) as error:
             self._meters.refused.add(error.code.name)
             return (request_id, int(error.code), error.detail, None)
-        # An account's own cancel-all must not overtake orders that this session has on their way.
-        urgent = kind in CONTROL and not (kind == _CANCEL_ALL and session.in_flight)
+        # An account's own mass cancel must not overtake orders that this session has on their way.
+        urgent = kind in CONTROL and not (kind in _OWN_CANCELS and session.in_flight)
         lane = self.flow.lanes[1 if urgent else 0]
         # Nor may what follows it overtake it in the other lane: that waits until it was seen.
         if session.in_flight >= session.in_flight_max or (session.urgent and not urgent):
@@ -248,7 +268,10 @@ class Desk:
             return self._not_now(session, request_id, Code.BUSY, run)
         session.in_flight += 1
         session.urgent += urgent
-        if count >= self._frame_max:
+        if session.cancels and kind in _PLACES:
+            session.placed.add(account)
+        # A batch is as large as a hundred others: a frame of many could be more than the engine takes.
+        if count >= self._frame_max or kind == _BATCH:
             self.flow.flush(lane)
         return None
 

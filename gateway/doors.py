@@ -46,5 +46,8 @@ class Doors(Protocol):
     def ask(self, query: str, args: Sequence[object], done: Asked) -> None:
         """Ask the engine; ``done`` is called later, never from here."""
 
+    def warn(self, kind: str, **fields: str) -> None:
+        """Log what a stranger did, at most so many lines a second."""
+
     def random_bytes(self, count: int) -> bytes:
         """Return bytes that nobody can guess."""

@@ -26,6 +26,7 @@ class _Exchange(NamedTuple):
     """A log-on between its two steps."""
 
     scram: ServerExchange
+    key_id: str
     key: KeyCreated | None
     until_ns: int
 
@@ -51,6 +52,11 @@ class Logons:
         self._process_secret = doors.random_bytes(32)
         self._keys: dict[str, KeyCreated] = {}
         self._exchanges: dict[bytes, _Exchange] = {}
+
+    def trying(self, peer: bytes) -> str:
+        """Return the key that a connection's log-on under way is for ("": there is none)."""
+        exchange = self._exchanges.get(peer)
+        return exchange.key_id if exchange is not None else ""
 
     @property
     def pending(self) -> int:
@@ -87,7 +93,7 @@ class Logons:
         if len(self._exchanges) >= self._pending_max:
             del self._exchanges[next(iter(self._exchanges))]
         scram = ServerExchange(first, verifier, make_nonce(self._doors.random_bytes(NONCE_BYTES)))
-        self._exchanges[peer] = _Exchange(scram, key, now_ns + self._step_ns_max)
+        self._exchanges[peer] = _Exchange(scram, first.key_id, key, now_ns + self._step_ns_max)
         return scram.first_message
 
     def final(self, peer: bytes, text: str, now_ns: int) -> tuple[str, KeyCreated]:

@@ -27,6 +27,9 @@ class GatewayMeters:
         self.unknown = meters.counter("unknown_total", "Commands answered OUTCOME_UNKNOWN.")
         self.logons = meters.counts("logons_total", "Log-ons.", "outcome")
         self.ended = meters.counts("sessions_ended_total", "Sessions ended.", "reason")
+        self.disconnects = meters.counts(
+            "disconnect_cancels_total", "Mass cancels of accounts whose session ended.", "outcome"
+        )
         self.undelivered = meters.counts("undelivered_total", "Messages to clients not taken.", "reason")
         self.private = meters.counter("private_messages_total", "Private messages sent.")
         self.round_trip = meters.histogram(

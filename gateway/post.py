@@ -37,6 +37,8 @@ class Post:
         self._doors = doors
         self._meters = meters
         self.end = end
+        self.to_ended: Callable[[Session, int, tuple[Any, ...]], None] = _to_nobody
+        """Called with the replies to sessions that ended."""
         self._gathered: dict[Session, None] = {}
         self.now_ns = 0
 
@@ -45,6 +47,7 @@ class Post:
         replies = session.replies
         if not replies:
             if not session.alive:
+                self.to_ended(session, run, reply)
                 return
             session.replies_run = run
             self._gathered[session] = None
@@ -123,3 +126,7 @@ class Post:
         elif keep:
             self.end(session, "slow")
         return False
+
+
+def _to_nobody(session: Session, run: int, reply: tuple[Any, ...]) -> None:
+    """Drop a reply."""

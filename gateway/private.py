@@ -31,7 +31,9 @@ _PREFIX = b"\x94" + pack(WIRE_VERSION) + pack(Kind.PRIVATE.value)
 _array_header = msgpack.Packer().pack_array_header
 
 _TRADE = 21
-_OWN = frozenset({16, 17, 18, 20, 22, 23, 24, 25})
+_PREVENTED = 31
+_AUCTION_TRADE = 33
+_OWN = frozenset({16, 17, 18, 20, 22, 23, 24, 25, 28, 29, 30, 37, 38, 39, 40, 41, 49, 50, 53})
 """Events whose first fields are the account and its account_seq."""
 
 
@@ -101,8 +103,17 @@ class PrivateStreams:
                     self._keep(maker, event[7], seq, now_ns, for_maker(event))
                 if taker is not None:
                     self._keep(taker, event[12], seq, now_ns, for_taker(event))
-            elif kind in _OWN and (ring := rings.get(event[1])) is not None:
-                self._keep(ring, event[2], seq, now_ns, event)
+            elif kind in _OWN:
+                if (ring := rings.get(event[1])) is not None:
+                    self._keep(ring, event[2], seq, now_ns, event)
+            elif kind == _PREVENTED:
+                if (ring := rings.get(event[4])) is not None:
+                    self._keep(ring, event[5], seq, now_ns, for_prevented(event))
+            elif kind == _AUCTION_TRADE:
+                if (ring := rings.get(event[5])) is not None:
+                    self._keep(ring, event[6], seq, now_ns, for_buyer(event))
+                if (ring := rings.get(event[13])) is not None:
+                    self._keep(ring, event[14], seq, now_ns, for_seller(event))
             seq += 1
 
     def follow(self, session: Session, account: str, after: int) -> int:
@@ -210,4 +221,19 @@ def for_maker(event: Sequence[Any]) -> tuple[Any, ...]:
 
 def for_taker(event: Sequence[Any]) -> tuple[Any, ...]:
     """Return a raw TradeExecuted as its taker may see it."""
-    return (*event[:6], "", 0, 0, 0, 0, *event[11:])
+    return (*event[:6], "", 0, 0, 0, 0, *event[11:19], 0, *event[20:])
+
+
+def for_buyer(event: Sequence[Any]) -> tuple[Any, ...]:
+    """Return a raw AuctionTraded as its buyer may see it."""
+    return (*event[:13], "", 0, 0, 0, 0, 0, 0, 0, *event[21:])
+
+
+def for_seller(event: Sequence[Any]) -> tuple[Any, ...]:
+    """Return a raw AuctionTraded as its seller may see it."""
+    return (*event[:5], "", 0, 0, 0, 0, 0, 0, 0, *event[13:])
+
+
+def for_prevented(event: Sequence[Any]) -> tuple[Any, ...]:
+    """Return a raw SelfTradePrevented as its taker may see it: another account of its group has no name."""
+    return tuple(event) if event[2] == event[4] else (*event[:2], "", 0, *event[4:])

@@ -14,7 +14,7 @@ from .doors import Doors, Reply
 from .sessions import Session
 
 IMAGE_ATTEMPTS_MAX = 4
-TEXT_CHARS_MAX = 64
+TEXT_CHARS_MAX = 65
 
 _FORMS: dict[str, tuple[type, ...]] = {
     "assets": (),
@@ -24,6 +24,9 @@ _FORMS: dict[str, tuple[type, ...]] = {
     "order": (str, str, int, str),
     "answer": (str, str),
     "open_orders": (str, str, int, int),
+    "positions": (str, str, int),
+    "outcome_markets": (),
+    "limits": (str,),
     "image": (str, str),
     "image_page": (int, int),
     "accounts": (str, int),
@@ -32,7 +35,7 @@ _FORMS: dict[str, tuple[type, ...]] = {
 }
 """The queries that clients may ask, with the types of their arguments."""
 
-_OF_ACCOUNT = frozenset({"balances", "order", "answer", "open_orders"})
+_OF_ACCOUNT = frozenset({"balances", "order", "answer", "open_orders", "positions", "limits"})
 _OF_ADMIN = frozenset({"accounts", "totals", "keys"})
 
 Answered = Callable[[Session, int, int, Reply], None]

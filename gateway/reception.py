@@ -57,6 +57,7 @@ class Reception:
                 replies.append(refused_form(request))
                 continue
             request_id, op, args = request
+            key_id = self._logons.trying(peer)
             self._meters.requests.add(REQUESTS.get(op, "unknown"))
             try:
                 if op not in (LOGON_FIRST, LOGON_FINAL):
@@ -74,13 +75,20 @@ class Reception:
                 self._meters.refused.add(error.code.name)
                 if error.code is Code.LOGON_FAILED:
                     self._meters.logons.add("failed")
+                    self._doors.warn("log-on failed", key=key_id, why=error.detail)
                 replies.append((request_id, int(error.code), error.detail, None))
         if replies:
             self._post.to_stranger(peer, run, replies)
 
     def _step(self, peer: bytes, run: int, request_id: int, op: int, args: object) -> Reply | None:
         """Take one step of a log-on; the reply to its end goes out with the new session's budget."""
-        (text,) = arguments(args, 1)
+        cancels = False
+        if op == LOGON_FINAL and type(args) is tuple and len(args) == 2:
+            text, cancels = args
+            if type(cancels) is not bool:
+                refuse(Code.WRONG_TYPE, "cancel_on_disconnect as a boolean", cancels)
+        else:
+            (text,) = arguments(args, 1)
         if type(text) is not str or len(text) > LOGON_TEXT_CHARS_MAX:
             refuse(Code.WRONG_TYPE, f"a text of at most {LOGON_TEXT_CHARS_MAX} characters", text)
         now_ns = self._post.now_ns
@@ -96,6 +104,7 @@ class Reception:
                 f"expected fewer than {self._limits.sessions_max} sessions, was {len(self._sessions)}",
             )
         session = self._begin(peer, run, request_id, key)
+        session.cancels = cancels
         self._meters.logons.add("accepted")
         told = self._told()
         result = (server_final, session.token, session.number, key.roles, key.accounts, told)

@@ -32,13 +32,17 @@ class Session:
         Commands sent to the engine and not yet seen in the stream.
     urgent
         Those of them in the control lane.
+    cancels
+        Whether its accounts' orders are cancelled when it ends.
+    placed
+        The accounts that it placed orders for, where that matters.
     replies
         Replies collected for the next message, all of the run ``replies_run``.
     """
 
     __slots__ = (
-        "accounts", "alive", "broken", "expected", "followed", "heard_ns", "images", "in_flight",
-        "in_flight_max", "key_id", "leaving", "number", "peer", "queries", "refilled_ns", "replies",
+        "accounts", "alive", "broken", "cancels", "expected", "followed", "heard_ns", "images", "in_flight",
+        "in_flight_max", "key_id", "leaving", "number", "peer", "placed", "queries", "refilled_ns", "replies",
         "replies_run", "roles", "run", "spoke_ns", "token", "tokens", "urgent",
     )  # fmt: skip
 
@@ -53,6 +57,8 @@ class Session:
         self.accounts = frozenset(accounts)
         self.alive = True
         self.leaving = False
+        self.cancels = False
+        self.placed: set[str] = set()
         self.run = 0
         self.expected = -1
         self.broken = False

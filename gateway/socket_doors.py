@@ -94,6 +94,10 @@ class SocketDoors:
         for ending in self.asker.poll(mono_ns):
             self._asked.pop(ending.request_id)(ending.answer if isinstance(ending.answer, Answer) else None)
 
+    def warn(self, kind: str, **fields: str) -> None:
+        """Log what a stranger did."""
+        self._host.hostile.warning(kind, **fields)
+
     def random_bytes(self, count: int) -> bytes:
         """Return bytes of the system's generator."""
         return secrets.token_bytes(count)

@@ -208,7 +208,7 @@ QUERIES = [
     ("reader", ("balances", ("ann", "bob")), Code.UNSUPPORTED_FIELD),
     ("reader", ("balances", (1,)), Code.WRONG_TYPE),
     ("reader", ("open_orders", ("ann", "", -1, 10)), Code.OUT_OF_RANGE),
-    ("reader", ("open_orders", ("ann", "x" * 65, 1, 10)), Code.OUT_OF_RANGE),
+    ("reader", ("open_orders", ("ann", "x" * 66, 1, 10)), Code.OUT_OF_RANGE),
     ("reader", ("balances", "ann"), Code.WRONG_TYPE),
 ]
 

@@ -26,6 +26,8 @@ def test_wrong_secrets_and_unknown_keys_fail_alike(key: str, secret: str) -> Non
     assert detail == Peer(venue, "y").log_on("trader", "also-wrong")[2]
     assert len(venue.desk.sessions) == 0
     assert venue.meters.logons.by == {"failed": 2}
+    assert [kind for kind, _ in venue.doors.warnings] == ["log-on failed"] * 2
+    assert [fields["key"] for _, fields in venue.doors.warnings] == [key, "trader"]
 
 
 def test_an_unknown_key_shows_a_salt_that_stays_the_same() -> None:

@@ -1,15 +1,25 @@
 """Private streams: dense, once, resumed, and never the other side of a trade."""
 
+from itertools import count
 from random import Random
 from typing import Any
 
 import pytest
 
-from bus.codec import decode_event
+from bus.codec import decode_event, unpack
 from bus.commands import CancelAll
 from bus.errors import Code
-from bus.events import TradeExecuted
-from gateway.private import EVENTS_PER_MESSAGE_MAX, for_maker, for_taker
+from bus.events import EVENT_CLASSES, AuctionTraded, SelfTradePrevented, TradeExecuted
+from gateway.private import (
+    EVENTS_PER_MESSAGE_MAX,
+    WAITING,
+    PrivateStreams,
+    for_buyer,
+    for_maker,
+    for_seller,
+    for_taker,
+)
+from gateway.sessions import Session
 from tests.gateway.test_desk import answers, order
 from tests.gateway.venue import LIMITS, S_NS, START_NS, Peer, Venue, logged_on
 
@@ -79,10 +89,38 @@ def test_a_trade_with_oneself_comes_twice_each_with_its_own_side() -> None:
 
 
 def test_blanking_leaves_every_other_field_as_it_is() -> None:
-    raw = (21, *range(1, 19))
-    assert for_maker(raw) == (21, *range(1, 11), "", 0, 0, 0, 0, 0, 17, 18)
-    assert for_taker(raw) == (21, 1, 2, 3, 4, 5, "", 0, 0, 0, 0, *range(11, 19))
+    raw = (21, *range(1, 21))
+    assert for_maker(raw) == (21, *range(1, 11), "", 0, 0, 0, 0, 0, 17, 18, 19, 20)
+    assert for_taker(raw) == (21, 1, 2, 3, 4, 5, "", 0, 0, 0, 0, *range(11, 19), 0, 20)
     assert len(raw) == len(TradeExecuted._fields) + 1
+
+
+def test_each_side_of_an_auction_trade_sees_its_own() -> None:
+    raw = (33, *range(1, 22))
+    assert for_buyer(raw) == (33, *range(1, 13), "", 0, 0, 0, 0, 0, 0, 0, 21)
+    assert for_seller(raw) == (33, 1, 2, 3, 4, "", 0, 0, 0, 0, 0, 0, 0, *range(13, 22))
+    assert len(raw) == len(AuctionTraded._fields) + 1
+
+
+def test_every_event_with_an_account_seq_reaches_its_account() -> None:
+    """Made up, one of each kind: dense, in their order, the other side blanked."""
+    streams, seqs, expected = PrivateStreams(2, 1_000), count(1), []
+    streams.follow(Session(1, b"peer", b"token", "key", 1, ("ann",)), "ann", WAITING)
+    for number, cls in EVENT_CLASSES.items():
+        places = [index for index, name in enumerate(cls._fields) if name.endswith("account_seq")]
+        raw: list[Any] = [number, *([0] * len(cls._fields))]
+        for place in places:
+            raw[place] = "other"
+        own = places and (5 if cls is SelfTradePrevented else places[-1] + 1)
+        if own:
+            raw[own - 1], raw[own] = "ann", next(seqs)
+            expected.append(number)
+        streams.take(7, 8, [tuple(raw)])
+    ((ring, _),) = streams.due() or [(streams._rings["ann"], [])]
+    kept = [unpack(data) for data in ring.events]
+    assert [row[0] for row in kept] == list(range(1, len(expected) + 1))
+    assert [row[3][0] for row in kept] == expected
+    assert not [row for row in kept if "other" in row[3]]
 
 
 def test_events_that_come_while_the_image_is_on_its_way_are_kept_and_follow_it() -> None:

@@ -75,6 +75,7 @@ class FakeDoors:
         self.connected = True
         self.gone: set[bytes] = set()
         self.full: set[bytes] = set()
+        self.warnings: list[tuple[str, dict[str, str]]] = []
         self.asked: deque[tuple[str, tuple[Any, ...], Asked]] = deque()
 
     def to_client(self, peer: bytes, data: bytes) -> Delivery:
@@ -100,6 +101,10 @@ class FakeDoors:
     def ask(self, query: str, args: Sequence[object], done: Asked) -> None:
         """Keep a question for the engine."""
         self.asked.append((query, tuple(args), done))
+
+    def warn(self, kind: str, **fields: str) -> None:
+        """Keep a warning."""
+        self.warnings.append((kind, fields))
 
     def random_bytes(self, number: int) -> bytes:
         """Return bytes that differ each time."""
@@ -239,13 +244,16 @@ class Peer:
         self.next_id = 1
         self.settings: dict[str, Any] = {}
 
-    def log_on(self, key: str = "trader", secret: str = "") -> tuple[Any, ...]:
+    def log_on(
+        self, key: str = "trader", secret: str = "", cancel_on_disconnect: bool = False
+    ) -> tuple[Any, ...]:
         """Log on; return the last reply."""
         exchange = ClientExchange(key, secret or f"{key}-secret", f"n{next(_numbers)}")
         first = self.request(1, exchange.first())
         if first[1]:
             return first
-        final = self.request(2, exchange.final(first[3][0]))
+        option = (True,) if cancel_on_disconnect else ()
+        final = self.request(2, exchange.final(first[3][0]), *option)
         if final[1] == 0:
             exchange.check(final[3][0])
             self.token, self.settings = final[3][1], final[3][5]
