@@ -175,6 +175,11 @@ class OutcomeMarket:
         """The last `BestOffered` of each book and side: price and lots."""
 
     @property
+    def has_implied(self) -> bool:
+        """Whether a taker also meets the orders of the other runner's book."""
+        return self.model == _ODDS and self.created_runners == 2
+
+    @property
     def busy(self) -> bool:
         """Whether a step of some work in it is still to come."""
         return any(book.busy for book in self.books)
@@ -282,6 +287,15 @@ def book_trade(
     The losses are what the orders held for these lots (0 when that was lifted). When one account is both,
     the buyer's release is all of it. O(outcomes).
     """
+    bought, sold = book_bet(market, buyer, seller, price_ticks, lots, buyer_loss_atoms, seller_loss_atoms)
+    return bought.free(), sold.free()
+
+
+def book_bet(
+    market: "Market", buyer: "Account", seller: "Account", price_ticks: int, lots: int, buyer_loss_atoms: int,
+    seller_loss_atoms: int,
+) -> tuple[Position, Position]:  # fmt: skip
+    """Book a trade as `book_trade` does, but leave what is held as it is; return the two positions. O(1)."""
     outcome = market.outcome
     assert outcome is not None
     runner = market.runner
@@ -303,7 +317,7 @@ def book_trade(
         sold.bet(runner, -win, -stake)
         sold.worst_extra[runner] += seller_loss_atoms
         outcome.bets.append(Bet(outcome.state.now_ns, runner, buyer, seller, win, stake))
-    return bought.free(), sold.free()
+    return bought, sold
 
 
 # ---- shortfalls -----------------------------------------------------------------------------------------
