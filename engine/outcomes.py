@@ -184,6 +184,16 @@ class OutcomeMarket:
         """Whether a step of some work in it is still to come."""
         return any(book.busy for book in self.books)
 
+    @property
+    def live_books(self) -> list["Market"]:
+        """The books that orders may come to: those of runners that were not removed."""
+        return [book for book in self.books if book.runner in self.live]
+
+    @property
+    def market_state(self) -> int:
+        """The state of the market (that of a removed runner's book is VOIDED)."""
+        return self.books[self.live[0]].state
+
     def no_results(self) -> list[int]:
         """Return the extra results of a position without bets and orders."""
         extra = [GONE] * len(self.runners)

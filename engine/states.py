@@ -68,7 +68,7 @@ def books(state: State, name: str) -> list[Market]:
     """Return the books of the market that administration names, or refuse UNKNOWN_MARKET."""
     outcome = state.outcome_markets.get(name)
     if outcome is not None:
-        return outcome.books
+        return outcome.live_books
     market = state.market(name)
     if market.outcome is not None:
         raise Refusal(Code.UNKNOWN_MARKET, f"expected a market, was the book {name} of one")

@@ -1,0 +1,304 @@
+"""The end of an outcome market, and trades that are undone: settle, void, void trades.
+
+Invariants: what some accounts win, others lose, to the atom: the results that a settlement pays add up to 0,
+and what the rounding of a dead heat leaves goes to one account; a trade is undone once at most, for both
+sides alike.
+
+Each is a job of bounded steps: a step ends when its transaction has no room for the next event, or when it
+has looked at ``events_per_transaction_max`` trades and accounts.
+"""
+
+from typing import Any, Final
+
+from bus.commands import MarketState, SettleMarket, VoidMarket, VoidTrades
+from bus.errors import Code
+from bus.events import CancelReason, MarketSettled, MarketStateChanged, PositionSettled, TradesVoided
+
+from .accounts import Account
+from .book import Order
+from .outcomes import NEVER, Bet, OutcomeMarket, Position, hold_anew, mark_short
+from .state import Refusal, State
+from .trading import Done, Trading
+
+_NOTHING: Done = (0, 0, 0)
+_PPM: Final = 1_000_000
+_UNDOABLE: Final = (int(MarketState.HALTED), int(MarketState.SUSPENDED), int(MarketState.CLOSED))
+
+
+class OutcomeJob:
+    """Work in an outcome market that may be too much for one transaction; until it is done that is busy."""
+
+    __slots__ = ("outcome",)
+
+    def __init__(self, outcome: OutcomeMarket) -> None:
+        self.outcome = outcome
+
+    def step(self, state: State, trading: Trading) -> bool:
+        """Do what fits into a transaction; return whether all is done."""
+        raise NotImplementedError
+
+    def row(self) -> tuple[Any, ...]:
+        """Return the job as plain data."""
+        raise NotImplementedError
+
+
+def begin(job: OutcomeJob, state: State, trading: Trading) -> None:
+    """Take a job's first step; what is left is done by `Continue`."""
+    _mark(job.outcome, 1)
+    if not go_on(job, state, trading):
+        state.jobs.append(job)  # type: ignore[arg-type]
+
+
+def go_on(job: OutcomeJob, state: State, trading: Trading) -> bool:
+    """Take a job's next step; return whether it is done."""
+    done = job.step(state, trading)
+    if done:
+        _mark(job.outcome, -1)
+    return done
+
+
+def _mark(outcome: OutcomeMarket, jobs: int) -> None:
+    for book in outcome.books:
+        book.mark(busy=book.busy + jobs)
+
+
+class Settlement(OutcomeJob):
+    """Pays every position of a market by its winners, or (none: voided) gives back what was held.
+
+    ``rest_atoms``: what dividing a dead heat has left so far, times the number of winners.
+    """
+
+    __slots__ = ("accounts", "at", "rest_atoms", "winners")
+
+    def __init__(self, outcome: OutcomeMarket, winners: tuple[int, ...]) -> None:
+        super().__init__(outcome)
+        self.winners = winners
+        self.at = 0
+        self.accounts = 0
+        self.rest_atoms = 0
+
+    def step(self, state: State, _: Trading) -> bool:
+        """Settle as many accounts as fit into a transaction; return whether all are settled."""
+        outcome, room = self.outcome, state.limits.events_per_transaction_max
+        positions, last = outcome.positions, outcome.house or state.fees
+        looked = 0
+        while looked < room and len(state.events) + 3 <= room:
+            looked += 1
+            if self.at < len(positions):
+                if positions[self.at].account is not last:
+                    self._settle(positions[self.at], state, False)
+                self.at += 1
+                continue
+            self._settle(last.positions.get(outcome.name) or Position(outcome, last), state, True)
+            self._end(state)
+            return True
+        return False
+
+    def _settle(self, position: Position, state: State, last: bool) -> None:
+        """Pay one account; the last one also gets what dividing has left."""
+        outcome, account = self.outcome, position.account
+        net = commission = 0
+        if self.winners:
+            results = position.results()
+            net, rest = divmod(sum(results[k] for k in self.winners), len(self.winners))
+            self.rest_atoms += rest
+            if last:
+                net += self.rest_atoms // len(self.winners)
+            if net > 0 and account is not outcome.house and account is not state.fees:
+                commission = net * outcome.commission_ppm // _PPM
+        account.positions.pop(outcome.name, None)
+        if position.traded or position.held_atoms or net:
+            balance = account.balance(outcome.asset)
+            balance.held -= position.held_atoms
+            balance.available += position.held_atoms + net - commission
+            state.fees.balance(outcome.asset).available += commission
+            account.seq += 1
+            self.accounts += 1
+            settled = (account.name, account.seq, outcome.name, position.held_atoms, net, commission)
+            state.emit(PositionSettled(*settled))
+            if balance.available < 0 or account.name in state.short:
+                mark_short(account, state)
+
+    def _end(self, state: State) -> None:
+        outcome = self.outcome
+        market_state = int(MarketState.SETTLED if self.winners else MarketState.VOIDED)
+        names = tuple(outcome.runners[k] for k in self.winners)
+        dust = self.rest_atoms // len(self.winners) if self.winners else 0
+        outcome.positions, outcome.bets = [], []
+        for book in outcome.books:
+            book.mark(state=market_state)
+        state.emit(MarketSettled(outcome.name, names, self.accounts, dust))
+        state.emit(MarketStateChanged(outcome.name, market_state))
+
+    def row(self) -> tuple[Any, ...]:
+        """Return the job as plain data."""
+        return (self.outcome.name, self.winners, self.at, self.accounts, self.rest_atoms)
+
+
+def restore_settlement(state: State, row: tuple[Any, ...]) -> Settlement:
+    """Return the job of a row."""
+    name, winners, at, accounts, rest_atoms = row
+    job = Settlement(state.outcome_markets[name], tuple(winners))
+    job.at, job.accounts, job.rest_atoms = at, accounts, rest_atoms
+    return job
+
+
+class Undoing(OutcomeJob):
+    """Makes the trades from index ``at`` to before ``end`` void, then sets held funds anew."""
+
+    __slots__ = ("at", "end", "from_ns", "to_ns", "trades")
+
+    def __init__(self, outcome: OutcomeMarket, from_ns: int, to_ns: int) -> None:
+        super().__init__(outcome)
+        self.from_ns = from_ns
+        self.to_ns = to_ns
+        self.at, self.end = outcome.bets_between(from_ns, to_ns)
+        self.trades = 0
+        outcome.anew = 0
+
+    def step(self, state: State, trading: Trading) -> bool:
+        """Make trades void, then hold for accounts anew, as many as fit; return whether all is done."""
+        outcome, looked_max = self.outcome, state.limits.events_per_transaction_max
+        looked = 0
+        while self.at < self.end:
+            if looked == looked_max:
+                return False
+            bet = outcome.bets[self.at]
+            if not bet.void:
+                make_void(bet, outcome)
+                self.trades += 1
+            self.at += 1
+            looked += 1
+        if self.at == self.end:
+            self.at += 1
+            state.emit(TradesVoided(outcome.name, self.from_ns, self.to_ns, self.trades))
+        return all_anew(outcome, state, trading, looked)
+
+    def row(self) -> tuple[Any, ...]:
+        """Return the job as plain data."""
+        return (self.outcome.name, self.from_ns, self.to_ns, self.at, self.end, self.trades)
+
+
+def restore_undoing(state: State, row: tuple[Any, ...]) -> Undoing:
+    """Return the job of a row."""
+    name, from_ns, to_ns, at, end, trades = row
+    outcome = state.outcome_markets[name]
+    anew = outcome.anew
+    job = Undoing(outcome, from_ns, to_ns)
+    job.at, job.end, job.trades, outcome.anew = at, end, trades, anew
+    return job
+
+
+# ---- what removing and adding runners does too ----------------------------------------------------------
+
+
+def make_void(bet: Bet, outcome: OutcomeMarket) -> None:
+    """Take a bet's results away from both sides; what they hold stays, until it is set anew."""
+    name = outcome.name
+    bet.backer.positions[name].bet(bet.runner, -bet.win_atoms, -bet.stake_atoms)
+    bet.layer.positions[name].bet(bet.runner, bet.win_atoms, bet.stake_atoms)
+    bet.win_atoms = bet.stake_atoms = 0
+    bet.void = True
+
+
+def all_anew(outcome: OutcomeMarket, state: State, trading: Trading, looked: int) -> bool:
+    """Hold for accounts anew as long as there is room; return whether all are done.
+
+    Orders of an account whose funds do not suffice are cancelled first.
+    """
+    room = state.limits.events_per_transaction_max
+    positions = outcome.positions
+    while outcome.anew < len(positions):
+        if looked >= room or len(state.events) + 2 > room:
+            return False
+        position = positions[outcome.anew]
+        account = position.account
+        position.fit()
+        rise = position.worst_case() - position.held_atoms
+        if rise > 0 and not account.unfunded and rise > account.balance(outcome.asset).available:
+            order = _first_order(outcome, account)
+            if order is not None:
+                trading.cancel_order(order, CancelReason.FUNDS)
+                continue
+        hold_anew(position, state)
+        if position.told_atoms or account.name in state.short:
+            mark_short(account, state)
+        outcome.anew += 1
+        looked += 1
+    outcome.anew = NEVER
+    return True
+
+
+def _first_order(outcome: OutcomeMarket, account: Account) -> Order | None:
+    for book in outcome.books:
+        chain = account.chains.get(book.name)
+        if chain is not None and chain.first is not None:
+            return chain.first
+    return None
+
+
+def outcome_market(state: State, name: str) -> OutcomeMarket:
+    """Return an outcome market that no work is under way in, or refuse."""
+    outcome = state.outcome_markets.get(name)
+    if outcome is None:
+        state.market(name)
+        raise Refusal(Code.WRONG_MARKET_MODEL, f"expected an outcome market, was {name}")
+    return outcome
+
+
+def refuse_busy(outcome: OutcomeMarket) -> None:
+    """Refuse MARKET_BUSY while some work is under way in an outcome market."""
+    if outcome.busy:
+        raise Refusal(Code.MARKET_BUSY, f"expected a market without work under way, was {outcome.name}")
+
+
+class Settling:
+    """Carries out the commands that end a market or undo trades."""
+
+    def __init__(self, state: State, trading: Trading) -> None:
+        self._state = state
+        self._trading = trading
+
+    def settle_market(self, _: Account, command: SettleMarket) -> Done:
+        """Carry out a SettleMarket."""
+        outcome = self._closed(command.market)
+        if not command.winners:
+            raise Refusal(Code.NO_WINNER, "expected at least one winner, was none (void it instead)")
+        winners: list[int] = []
+        for name in command.winners:
+            runner = outcome.runners.index(name) if name in outcome.runners else -1
+            if runner not in outcome.live or runner in winners:
+                raise Refusal(
+                    Code.UNKNOWN_RUNNER, f"expected runners of {outcome.name} once each, was {name}"
+                )
+            winners.append(runner)
+        begin(Settlement(outcome, tuple(winners)), self._state, self._trading)
+        return _NOTHING
+
+    def void_market(self, _: Account, command: VoidMarket) -> Done:
+        """Carry out a VoidMarket."""
+        begin(Settlement(self._closed(command.market), ()), self._state, self._trading)
+        return _NOTHING
+
+    def void_trades(self, _: Account, command: VoidTrades) -> Done:
+        """Carry out a VoidTrades."""
+        outcome = outcome_market(self._state, command.market)
+        if outcome.market_state not in _UNDOABLE:
+            name = MarketState(outcome.market_state).name
+            raise Refusal(Code.STATE_NOT_ALLOWED, f"expected HALTED, SUSPENDED or CLOSED, was {name}")
+        refuse_busy(outcome)
+        if command.from_ns >= command.to_ns:
+            raise Refusal(
+                Code.INVALID_COMBINATION,
+                f"expected from_ns before to_ns, was {command.from_ns} and {command.to_ns}",
+            )
+        begin(Undoing(outcome, command.from_ns, command.to_ns), self._state, self._trading)
+        return _NOTHING
+
+    def _closed(self, name: str) -> OutcomeMarket:
+        outcome = outcome_market(self._state, name)
+        if outcome.market_state != MarketState.CLOSED:
+            was = MarketState(outcome.market_state).name
+            raise Refusal(Code.MARKET_NOT_CLOSED, f"expected {name} to be CLOSED, was {was}")
+        refuse_busy(outcome)
+        return outcome
