@@ -121,7 +121,7 @@ class Engine(Section):
     """Size of one message that the engine takes."""
     events_per_transaction_max: Count = 1_000
     """Events of one command; what needs more goes on in further commands."""
-    fills_per_order_max: Count = 400
+    fills_per_order_max: Count = 240
     """Fills after which the rest of an order is cancelled."""
     ids_per_account_max: Count = 200_000
     """Command ids remembered an account until they expire."""
@@ -129,6 +129,12 @@ class Engine(Section):
     """Resting orders of one account."""
     links_max: Count = 1_024
     """Gateway links whose last number is kept as state."""
+    follow_ups_per_command_max: Count = 100
+    """Triggered orders carried out right behind one command; more go on in further commands."""
+    trailing_per_market_max: Count = 200
+    """Trailing stops that wait in one market."""
+    indication_interval_ms: Milliseconds = 100
+    """How often an auction's indication and an outcome market's best offers are told at most."""
     command_validity_s_max: Annotated[int, Field(ge=1, le=86_400)] = 60
     """How far ahead `valid_until_ns` may lie."""
     heartbeat_ms: Milliseconds = 100

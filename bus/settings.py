@@ -256,9 +256,9 @@ def _check_endpoints(settings: Settings) -> None:
 def _check_limits(settings: Settings) -> None:
     """Refuse limits that contradict each other: the events of an order's fills must fit its transaction."""
     events_max, fills_max = settings.engine.events_per_transaction_max, settings.engine.fills_per_order_max
-    if fills_max + 3 > events_max:
+    if 4 * fills_max + 8 > events_max:
         raise SettingsError(
-            "engine.fills_per_order_max: expected at least 3 below events_per_transaction_max"
+            "engine.fills_per_order_max: expected four times it and 8 within events_per_transaction_max"
             f" ({events_max}), was {fills_max}"
         )
 

@@ -33,13 +33,22 @@ class Balance:
 
 
 class Chain:
-    """An account's open orders in one market, in order of acceptance."""
+    """An account's open orders in one book, resting and waiting, in order of acceptance.
 
-    __slots__ = ("first", "last")
+    ``open_lots``: what is left of its buys and of its sells, hidden parts included.
+    """
+
+    __slots__ = ("count", "first", "last", "open_lots")
 
     def __init__(self) -> None:
         self.first: Order | None = None
         self.last: Order | None = None
+        self.count = 0
+        self.open_lots = [0, 0]
+
+    def change(self, side: int, lots: int) -> None:
+        """Count lots of a side that came (or, negative, went)."""
+        self.open_lots[side - 1] += lots
 
     def __iter__(self) -> Iterator["Order"]:
         order = self.first
@@ -48,7 +57,8 @@ class Chain:
             order = order.own_after
 
     def add(self, order: "Order") -> None:
-        """Append an order; O(1)."""
+        """Append an order; O(1). Its lots are counted by `change`."""
+        self.count += 1
         last = self.last
         order.own_before = last
         order.own_after = None
@@ -59,7 +69,8 @@ class Chain:
         self.last = order
 
     def remove(self, order: "Order") -> None:
-        """Take an order out; O(1)."""
+        """Take an order out; O(1). Its lots are counted by `change`."""
+        self.count -= 1
         before, after = order.own_before, order.own_after
         if before is None:
             self.first = after
@@ -106,7 +117,7 @@ class Account:
     """One account."""
 
     __slots__ = ("balances", "busy", "cancel_after_ns", "chains", "family", "fee_tier", "groups", "ids",
-                 "limits", "lingering", "name", "open_orders", "positions", "prevention", "seq", "shortfalls",
+                 "limits", "lingering", "name", "net_lots", "open_orders", "positions", "prevention", "seq", "shortfalls",
                  "shut", "state", "unfunded")  # fmt: skip
 
     def __init__(self, name: str) -> None:
@@ -136,6 +147,8 @@ class Account:
         self.shortfalls = 0
         """Outcome markets in which it has a shortfall, and 1 while it owes a settlement."""
         self.cancel_after_ns = 0
+        self.net_lots: dict[str, int] = {}
+        """Lots bought less lots sold by direct trades, by book, since ever."""
 
     def mark(self, *, state: int | None = None, busy: int | None = None) -> None:
         """Change the state, or how many mass cancels are under way."""

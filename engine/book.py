@@ -148,10 +148,11 @@ class Order:
 
     @property
     def held_atoms(self) -> int:
-        """What a resting order holds: quote atoms for a buy, base atoms for a sell."""
-        if self.side == Side.BUY:
-            return self.left_lots * self.price_ticks * self.market.unit_atoms
-        return self.left_lots * self.market.lot_atoms
+        """What an open order holds of its own: what it could cost (spot) or lose (outcome markets)."""
+        if self.terms is not None and self.terms.budget_atoms:
+            return self.terms.budget_atoms
+        price = self.price_ticks or self.market.worst_ticks(self.side)
+        return self.market.loss_atoms(self.side, price, self.total_left)
 
 
 class Level:
@@ -239,6 +240,28 @@ class Half:
                 self.best = ladder.peekitem(0)[1] if ladder else None
         return level.lots
 
+    def renew(self, order: Order, lots: int) -> None:
+        """Show the next part of an iceberg whose shown part is used up, at the back of its level; O(1)."""
+        level, terms = order.level, order.terms
+        assert terms is not None
+        terms.hidden_lots -= lots
+        order.left_lots = lots
+        level.lots += lots
+        after = order.after
+        if after is None:
+            return
+        before = order.before
+        after.before = before
+        if before is None:
+            level.first = after
+        else:
+            before.after = after
+        last = level.last
+        assert last is not None
+        last.after = order
+        order.before, order.after = last, None
+        level.last = order
+
     def levels(self) -> Iterator[Level]:
         """Yield the levels, best first."""
         yield from self.ladder.values()
@@ -289,6 +312,7 @@ class Market:
         "name",
         "outcome",
         "price_ticks_max",
+        "price_ticks_min",
         "qty_lots_max",
         "quote",
         "runner",
@@ -299,6 +323,7 @@ class Market:
         "taker_fee_ppm",
         "tiers",
         "unit_atoms",
+        "watched",
     )
 
     def __init__(self, spec: MarketCreated) -> None:
@@ -308,6 +333,7 @@ class Market:
         self.quote = spec.quote
         self.lot_atoms = spec.lot_atoms
         self.unit_atoms = spec.unit_atoms
+        self.price_ticks_min = 101 if spec.model == _ODDS else 1
         self.price_ticks_max = spec.price_ticks_max
         self.qty_lots_max = spec.qty_lots_max
         self.maker_fee_ppm = spec.maker_fee_ppm
@@ -332,13 +358,25 @@ class Market:
         self.tiers: dict[int, tuple[int, int]] = {}
         self.low_ticks = self.high_ticks = 0
         self.stops: Stops | None = None
+        self.watched = False
+        """Whether a trade or a change of the book may be of interest beyond itself: orders wait for a trigger,
+        gather for an auction, or it is of an outcome market."""
         self.indicated: tuple[int, int, int] = (0, 0, 0)
 
     def mark(self, *, state: int | None = None, busy: int | None = None) -> None:
-        """Change the state, or how many mass cancels are under way."""
+        """Change the state, or how much work is under way."""
         self.state = self.state if state is None else state
         self.busy = self.busy if busy is None else busy
         self.shut = self.busy > 0 or self.state != MarketState.OPEN
+        self.watch()
+
+    def watch(self) -> None:
+        """Say anew whether it is watched; after a change of its state, stops or outcome market."""
+        self.watched = self.stops is not None or self.gathering or self.outcome is not None
+
+    def worst_ticks(self, side: int) -> int:
+        """Return the price at which an order without limit could lose most (outcome markets)."""
+        return self.price_ticks_max if side == 1 else self.price_ticks_min
 
     def loss_atoms(self, side: int, price_ticks: int, lots: int) -> int:
         """Return what ``lots`` at a limit hold: what they could cost (spot) or lose (outcome markets)."""
@@ -362,7 +400,8 @@ class Market:
         self.bids.check()
         self.asks.check()
         bid, ask = self.bids.best, self.asks.best
-        assert bid is None or ask is None or bid.price_ticks < ask.price_ticks, "book is crossed"
+        uncrosses = self.gathering or self.busy > 0 or self.state != MarketState.OPEN
+        assert uncrosses or bid is None or ask is None or bid.price_ticks < ask.price_ticks, "book is crossed"
         for side, half in ((Side.BUY, self.bids), (Side.SELL, self.asks)):
             for order in half.orders():
                 assert order.market is self and order.side == side

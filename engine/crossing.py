@@ -10,11 +10,16 @@ of inverses is one fraction of integers, however large.
 """
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from bus.commands import Side
 
 from . import ladder
+
+if TYPE_CHECKING:
+    from .book import Order
+    from .matching import Matching, Outcome
+    from .state import State
 
 _LAY = int(Side.LAY)
 DOWN: Final = 0
@@ -90,3 +95,15 @@ def house_results(side: int, match: Match, others: Sequence[Offer]) -> tuple[int
     taker = sign * (stakes - match.stake_lots * match.odds_ticks)
     legs = zip(match.legs_lots, others, strict=True)
     return taker, tuple(sign * (stakes - lots * offer.odds_ticks) for lots, offer in legs)
+
+
+class Crossing:
+    """Crosses what direct matching left of a taker with the other runners' orders."""
+
+    def __init__(self, state: "State", matching: "Matching") -> None:
+        self._state = state
+        self._matching = matching
+
+    def cross(self, order: "Order", limit_ticks: int, outcome: "Outcome") -> "Outcome":
+        """Return the outcome of direct matching with that of crossing added."""
+        raise NotImplementedError

@@ -71,6 +71,7 @@ class Exchange:
         self._mass = mass = MassCancels(self.state, trading)
         self._handlers: dict[int, Handler] = {
             _number(c.PlaceOrder): trading.place,
+            _number(c.PlaceAdvanced): trading.place,
             _number(c.CancelOrder): trading.cancel,
         }
         cold: dict[type[c.Command], Callable[[Account, Any], Done]] = {
@@ -318,6 +319,7 @@ class Exchange:
             _, epoch, rules_version, limits = fields
             state.epoch = epoch
             state.limits = Limits(*limits)
+            state.fills_max = state.limits.fills_per_order_max
             state.emit(EngineStarted(epoch, rules_version))
         else:
             detail = f"expected a command that may be sent by itself, was {cls.__name__}"

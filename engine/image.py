@@ -17,7 +17,7 @@ from .accounts import TENTH_NS, Account, Balance, Chain, Kept
 from .book import Market, Order
 from .state import Job, Limits, State
 
-IMAGE_VERSION = 1
+IMAGE_VERSION = 2
 _CHUNK_ROWS = 10_000
 
 
@@ -90,6 +90,7 @@ def _restore_head(state: State, head: tuple[Any, ...]) -> None:
     if version != IMAGE_VERSION:
         raise _invalid(f"version {IMAGE_VERSION}", str(version))
     state.now_ns, state.next_seq, state.epoch, state.limits = now_ns, next_seq, epoch, Limits(*limits)
+    state.fills_max = state.limits.fills_per_order_max
     state.assets.update(assets)
     state.issued.update(issued)
     for gateway, lane, link, number in links:

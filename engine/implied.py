@@ -8,9 +8,17 @@ BACK A of stake s at o is LAY B of stake s(o - 1) at o / (o - 1). Odds are integ
 taker's rest is counted in hundredths of a lot, and odds are compared by cross-multiplication alone.
 """
 
+from typing import TYPE_CHECKING
+
 from bus.commands import Side
 
 from . import ladder
+
+if TYPE_CHECKING:
+    from .accounts import Account
+    from .book import Market, Order
+    from .matching import Matching, Outcome
+    from .state import State
 
 _LAY = int(Side.LAY)
 LOT_HUNDREDTHS = 100
@@ -52,3 +60,27 @@ def offered(side: int, other_ticks: int, lots: int) -> tuple[int, int]:
     odds = ladder.floor(*fraction) if side == _LAY else ladder.ceil(*fraction)
     lots = lots * (other_ticks - 100) // LOT_HUNDREDTHS
     return (odds, lots) if odds and lots else (0, 0)
+
+
+class Implied:
+    """Matches takers of a two-runner market with both books."""
+
+    def __init__(self, state: "State", matching: "Matching") -> None:
+        self._state = state
+        self._matching = matching
+
+    def crossing(self, market: "Market", side: int, price_ticks: int) -> int:
+        """Return the price of a resting order, direct or implied, that a limit order would meet, or 0."""
+        raise NotImplementedError
+
+    def cost(self, account: "Account", market: "Market", side: int, qty_lots: int, prevention: int) -> int:
+        """Return what a market order would hold for what it would trade now."""
+        raise NotImplementedError
+
+    def can_fill(self, taker: "Order", limit_ticks: int, qty_lots: int) -> bool:
+        """Return whether ``qty_lots`` of a taker can trade at the limit."""
+        raise NotImplementedError
+
+    def fill(self, taker: "Order", limit_ticks: int, hold_ticks: int) -> "Outcome":
+        """Trade a taker down as far as the limit allows, as `Matching.fill` does."""
+        raise NotImplementedError

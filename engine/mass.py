@@ -80,7 +80,7 @@ class MassCancels:
         while (order := _next_order(job)) is not None:
             if len(events) >= events_max:
                 return False
-            self._trading.cancel_resting(order, job.reason)
+            self._trading.cancel_order(order, job.reason)
             job.orders += 1
         market = job.market.name if job.market is not None else ""
         account_name = job.account.name if job.account is not None else ""

@@ -96,9 +96,11 @@ def check_position(account: Account, market: Market, side: int, lots: int) -> No
     limits = limits_of(account, market)
     if limits is None or not limits.position_max or market.model == _ODDS:
         return
+    net_lots = account.net_lots.get(market.name, 0)
+    lots += net_lots if side == 1 else -net_lots
     chain = account.chains.get(market.name)
     if chain is not None:
-        lots += chain.open_lots[side - 1] + (chain.net_lots if side == 1 else -chain.net_lots)
+        lots += chain.open_lots[side - 1]
     if lots > limits.position_max:
         raise Refusal(
             Code.POSITION_LIMIT, f"expected a position of at most {limits.position_max} lots, was {lots}"

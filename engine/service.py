@@ -117,6 +117,9 @@ class EngineService:
             open_orders_per_account_max=found.open_orders_per_account_max,
             command_validity_ns_max=found.command_validity_s_max * _SECOND_NS,
             links_max=found.links_max,
+            follow_ups_per_command_max=found.follow_ups_per_command_max,
+            trailing_per_market_max=found.trailing_per_market_max,
+            indication_interval_ns=found.indication_interval_ms * 1_000_000,
         )
 
     def step(self, timeout_ms: int) -> None:

@@ -15,6 +15,7 @@ from bus.events import EVENT_NUMBERS, Event, KeyCreated
 
 from .accounts import Account, DueIds
 from .book import Market, Order
+from .timers import Timers
 
 if TYPE_CHECKING:
     from .outcomes import OutcomeMarket
@@ -23,7 +24,7 @@ Array = tuple[Any, ...]
 """A command or event as its wire array ``(type, *fields)``: what the core works on, because it is what
 comes in and goes out; the typed records are for people and cold paths."""
 
-RULES_VERSION = 1
+RULES_VERSION = 2
 """Changes whenever the same commands could give other events."""
 
 
@@ -35,7 +36,7 @@ class Limits:
     """
 
     events_per_transaction_max: int = 1000
-    fills_per_order_max: int = 400
+    fills_per_order_max: int = 240
     ids_per_account_max: int = 200_000
     open_orders_per_account_max: int = 100_000
     command_validity_ns_max: int = 60_000_000_000
@@ -44,6 +45,9 @@ class Limits:
     markets_max: int = 10_000
     accounts_max: int = 1_000_000
     keys_max: int = 100_000
+    follow_ups_per_command_max: int = 100
+    trailing_per_market_max: int = 200
+    indication_interval_ns: int = 100_000_000
 
     def as_wire(self) -> tuple[int, ...]:
         """Return the limits as `StartEngine` carries them."""
@@ -52,7 +56,8 @@ class Limits:
     def __post_init__(self) -> None:
         for name in (field.name for field in fields(self)):
             assert getattr(self, name) > 0, f"expected {name} above 0"
-        assert self.events_per_transaction_max >= 4, "expected events_per_transaction_max of at least 4"
+        assert self.events_per_transaction_max >= 6, "expected events_per_transaction_max of at least 6"
+        # Below 4 x fills_per_order_max + 8 an order may have to stop for lack of room before it has had them.
         assert self.fills_per_order_max + 3 <= self.events_per_transaction_max, (
             "expected fills_per_order_max at least 3 below events_per_transaction_max"
         )
@@ -91,6 +96,8 @@ class State:
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
+        self.fills_max = limits.fills_per_order_max
+        """Fills that an order of the command at hand may have: fewer within a batch."""
         self.now_ns = 0
         self.next_seq = 1
         self.epoch = 0
@@ -106,12 +113,32 @@ class State:
         self.orders: dict[int, Order] = {}
         self.due_ids = DueIds()
         self.jobs: deque[Job] = deque()
+        self.timers = Timers()
+        self.touched: dict[str, Market] = {}
+        """Books in which orders wait and that had trades since what waits was last looked at."""
+        self.changed: dict[str, Market] = {}
+        """Books that changed and whose auction or offers may have to be told anew."""
         self.links: dict[tuple[int, int], tuple[int, int]] = {}
         self.fees = self.accounts[FEES]
 
     def emit(self, event: Event) -> None:
         """Add an event of the command at hand."""
         self.events.append((EVENT_NUMBERS[type(event)], *event))
+
+    def watch_trade(self, market: Market, price_ticks: int) -> None:
+        """Take note of a trade in a watched book."""
+        if market.stops is not None:
+            if not market.low_ticks or price_ticks < market.low_ticks:
+                market.low_ticks = price_ticks
+            if price_ticks > market.high_ticks:
+                market.high_ticks = price_ticks
+            self.touched[market.name] = market
+        self.watch_book(market)
+
+    def watch_book(self, market: Market) -> None:
+        """Take note of a change of a watched book."""
+        if market.gathering or market.outcome is not None:
+            self.changed[market.name] = market
 
     def market(self, name: str) -> Market:
         """Return a market, or refuse UNKNOWN_MARKET."""

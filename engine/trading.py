@@ -1,8 +1,8 @@
 """Place, cancel, reduce and replace: the rules of trading on one book.
 
 Invariants: a command either raises `Refusal` before anything changed, or is carried out whole; a market
-order never rests; a book never stays crossed; funds move between available and held to the atom.
-The rules are those of ``docs/concepts/trading.md``, in its order.
+order never rests; outside an auction a book never stays crossed; funds move between available and held to
+the atom. The rules are those of ``docs/concepts/trading.md`` and ``orders.md``, in their order.
 """
 
 from typing import Final
@@ -10,9 +10,9 @@ from typing import Final
 from bus.commands import (
     COMMAND_NUMBERS,
     INT_MAX,
-    AccountState,
-    MarketState,
+    MarketModel,
     OrderType,
+    PlaceAdvanced,
     PlaceOrder,
     ReduceOrder,
     ReplaceOrder,
@@ -24,27 +24,42 @@ from bus.events import (
     EVENT_NUMBERS,
     CancelReason,
     OrderAccepted,
-    OrderCancelled,
-    OrderReduced,
     OrderReplaced,
     OrderRested,
+    OrderTermsSet,
+    OrderTriggered,
+    Waits,
 )
 
+from . import outcomes, pairs, risk, states, timers, waiting
 from .accounts import Account, Chain
-from .book import Market, Order
-from .matching import Matching, Stop
+from .book import Market, Order, Terms
+from .cancels import Cancels
+from .crossing import Crossing
+from .entry import (
+    Entry,
+    refuse_busy,
+    refuse_closed,
+    refuse_crossing,
+    refuse_funds,
+    refuse_ladder,
+    refuse_price,
+    refuse_qty,
+)
+from .ladder import on_ladder
+from .matching import Matching, Outcome, Stop
 from .state import Array, Refusal, State
 
 _BUY: Final = int(Side.BUY)
+_SPOT: Final = int(MarketModel.SPOT)
+_ODDS: Final = int(MarketModel.ODDS)
 _MARKET: Final = int(OrderType.MARKET)
+_LIMIT: Final = int(OrderType.LIMIT)
 _GTC: Final = int(TimeInForce.GTC)
 _FOK: Final = int(TimeInForce.FOK)
 _PLACE: Final = COMMAND_NUMBERS[PlaceOrder]
+_ADVANCED: Final = COMMAND_NUMBERS[PlaceAdvanced]
 _ACCEPTED: Final = EVENT_NUMBERS[OrderAccepted]
-_CANCELLED: Final = EVENT_NUMBERS[OrderCancelled]
-_OPEN: Final = int(MarketState.OPEN)
-_ACTIVE: Final = int(AccountState.ACTIVE)
-
 
 Done = tuple[int, int, int]
 """What a command that was carried out answers: order_id, filled_lots, left_lots."""
@@ -61,112 +76,251 @@ class Trading:
 
     def __init__(self, state: State) -> None:
         self._state = state
-        self._matching = Matching(state)
+        self.cancels = Cancels(state)
+        self.matching = Matching(state, self.cancels)
+        self.entry = Entry(state, self.matching)
+        self._crossing = Crossing(state, self.matching)
 
     def place(self, account: Account, fields: Array) -> Done:
-        """Carry out a PlaceOrder; O(log levels) plus one step a trade."""
-        state = self._state
-        _, client_order_id, _, _, name, side, order_type, tif, post_only, price, qty, budget = fields
-        market = state.markets.get(name)
-        if market is None:
-            raise Refusal(Code.UNKNOWN_MARKET, f"expected a market that exists, was {name}")
-        if market.shut or account.shut:
-            _refuse_closed(market, account)
-        is_market = order_type == _MARKET
-        if is_market or post_only or budget or not qty:
-            _check_combination(fields)
-        if not is_market and not 0 < price <= market.price_ticks_max:
-            _refuse_price(market, price)
-        if budget:
-            _check_budget(budget)
-        elif not 0 < qty <= market.qty_lots_max:
-            _refuse_qty(market, qty)
-        if tif == _GTC and account.open_orders >= state.limits.open_orders_per_account_max:
-            raise Refusal(
-                Code.TOO_MANY_OPEN_ORDERS,
-                f"expected fewer than {state.limits.open_orders_per_account_max} open orders,"
-                f" was {account.open_orders}",
-            )
-        buy = side == _BUY
-        opposite = (market.asks if buy else market.bids).best
-        crosses = opposite is not None and (
-            is_market or (opposite.price_ticks <= price if buy else opposite.price_ticks >= price)
-        )
-        if post_only and crosses:
-            _refuse_crossing(opposite.price_ticks if opposite else 0, price)
-        asset = market.quote if buy else market.base
-        balance = account.balances.get(asset) or account.balance(asset)
-        if not buy:
-            held = qty * market.lot_atoms
-        elif not is_market:
-            held = qty * price * market.unit_atoms
-        else:
-            held = budget or self._matching.cost_of_buy(market, qty)
-        if balance.available < held:
-            _refuse_funds(asset, held, balance.available)
-        balance.available -= held
-        balance.held += held
-        order_id = state.next_seq
-        order = Order(order_id, client_order_id, account, market, side, post_only, price, qty, state.now_ns)
+        """Carry out a PlaceOrder or PlaceAdvanced; O(log levels) plus one step a trade."""
+        entry = self.entry
+        order = entry.check(account, fields)
+        if self.accept(order, fields, entry.held_atoms):
+            return (order.order_id, 0, order.total_left)
+        return self.carry_out(order, fields[6], fields[7], fields[11], entry.loss_atoms)
+
+    def accept(self, order: Order, fields: Array, held_atoms: int) -> bool:
+        """Give a checked order its id and announce it; return whether it is at rest or waits."""
+        state, market, account = self._state, order.market, order.account
+        order_type, tif, price, terms = fields[6], fields[7], fields[9], order.terms
+        order.order_id = order_id = state.next_seq + len(state.events)
+        settled, market_seq, level_lots = False, 0, 0
         account.seq += 1
         seq = account.seq
-        market_seq = level_lots = 0
-        if not crosses and tif == _GTC:
+        if terms is not None and terms.waits:
+            self._open(order, account, market)
+            settled = True
+        elif (
+            (tif == _GTC or tif > _FOK)
+            and (terms is None or not terms.min_lots)
+            and (market.gathering or not self._goes_in(order, market, price))
+        ):
             level_lots = self._rest(order, market, account)
             market.market_seq = market_seq = market.market_seq + 1
+            settled = True
         accepted = (
-            _ACCEPTED, account.name, seq, market.name, order_id, client_order_id, side, order_type, tif,
-            post_only, price, qty, budget, held, market_seq, level_lots,
+            _ACCEPTED, account.name, seq, market.name, order_id, order.client_order_id, order.side,
+            order_type, tif, order.post_only, price, order.qty_lots, fields[11], held_atoms, market_seq,
+            level_lots,
         )  # fmt: skip
         state.events.append(accepted)
-        if market_seq:
-            return (order_id, 0, qty)
-        return self._match_new(order, fields, held)
+        if fields[0] == _ADVANCED or terms is not None:
+            self._tell_terms(order, fields)
+        if terms is not None and settled:
+            if terms.waits:
+                waiting.enter(state, order)
+            if terms.expires_ns:
+                state.timers.set(terms.expires_ns, timers.EXPIRY, order_id)
+        return settled
 
-    def _match_new(self, order: Order, fields: Array, held: int) -> Done:
-        """Match an order that did not simply rest; rest or cancel what is left."""
-        _, _, _, _, _, side, order_type, tif, _, price, qty, budget = fields
-        market, is_market = order.market, order_type == _MARKET
+    def _goes_in(self, order: Order, market: Market, price: int) -> bool:
+        """Return whether an order has something to try in the book before it rests."""
+        if market.outcome is None:
+            best = (market.asks if order.side == _BUY else market.bids).best
+            return best is not None and (
+                best.price_ticks <= price if order.side == _BUY else best.price_ticks >= price
+            )
+        if market.outcome.house is not None and not order.post_only:
+            return True
+        return self.matching.crossing(market, order.side, price) != 0
+
+    def carry_out(self, order: Order, order_type: int, tif: int, budget: int, loss: int) -> Done:
+        """Match an order that was accepted and is not at rest; rest or cancel what is left.
+
+        ``loss``: what it holds of its own.
+        """
+        market, side, qty, terms = order.market, order.side, order.qty_lots, order.terms
+        is_market, price = order_type == _MARKET, order.price_ticks
         limit = price if not is_market else (INT_MAX if side == _BUY else 0)
-        if tif == _FOK and not self._matching.can_fill(market, side, limit, qty):
-            self._cancel_rest(order, CancelReason.FOK, held)
-            return (order.order_id, 0, 0)
+        least = qty if tif == _FOK else terms.min_lots if terms is not None else 0
+        if order.post_only and self.matching.crossing(market, side, limit):
+            return self._ends(order, CancelReason.POST_ONLY, qty, loss)
+        if least and not self.matching.can_fill(order, limit, least):
+            return self._ends(order, CancelReason.FOK if tif == _FOK else CancelReason.MIN_QTY, qty, loss)
+        matching = self.matching
+        matching.tripped = False
+        hold_ticks = price
+        if is_market and market.outcome is not None and terms is not None and terms.trigger:
+            hold_ticks = market.worst_ticks(side)
         if budget:
-            outcome = self._matching.spend(order, budget)
-            filled, left = outcome.filled_lots, 0
+            outcome = matching.spend(order, budget)
+            order.qty_lots = outcome.filled_lots
+            loss -= outcome.held_used_atoms
+            if not loss:
+                return (order.order_id, outcome.filled_lots, 0)
         else:
-            outcome = self._matching.fill(order, limit, is_market)
-            filled, left = qty - order.left_lots, order.left_lots
-        held_left = held - outcome.held_used_atoms
-        if outcome.stop is Stop.FILLS:
+            outcome = matching.fill(order, limit, hold_ticks)
+            loss -= outcome.held_used_atoms
+            if order.left_lots and outcome.stop is Stop.NO_MATCH and not is_market and not least:
+                outcome = self._cross(order, limit, outcome)
+        return self._end(order, outcome, order_type, tif, hold_ticks, loss)
+
+    def _cross(self, order: Order, limit: int, outcome: Outcome) -> Outcome:
+        """Try to cross what direct matching left with the other runners' orders."""
+        market = order.market
+        if market.outcome is None or market.outcome.house is None:
+            return outcome
+        return self._crossing.cross(order, limit, outcome)
+
+    def _end(
+        self, order: Order, outcome: Outcome, order_type: int, tif: int, hold_ticks: int, loss: int
+    ) -> Done:
+        """Rest or cancel what matching left of an order; ``loss`` is what it still holds of its own."""
+        market, stop, left = order.market, outcome.stop, order.left_lots
+        rests = left > 0 and order_type == _LIMIT and (tif == _GTC or tif > _FOK)
+        if rests and (stop is Stop.NO_MATCH or stop is Stop.DONE):
+            dust = loss - market.loss_atoms(order.side, hold_ticks, left)
+            if dust:
+                self.cancels.drop_dust(order, dust)
+            self._come_to_rest(order)
+            return (order.order_id, order.qty_lots - left, left)
+        if not left and not loss and stop is not Stop.SELF_TRADE:
+            self._forget(order)
+            if order.terms is not None and order.terms.pair is not None:
+                pairs.filled(self._state, order)
+            return (order.order_id, order.qty_lots, 0)
+        if stop is Stop.FILLS:
             reason = CancelReason.FILLS_LIMIT
-        elif is_market:
-            reason = CancelReason.BUDGET_SPENT if outcome.stop is Stop.BUDGET else CancelReason.NO_LIQUIDITY
+        elif stop is Stop.SELF_TRADE:
+            reason = CancelReason.SELF_TRADE
+        elif stop is Stop.GROUP:
+            reason = CancelReason.GROUP_TRIPPED
+        elif order_type == _MARKET:
+            reason = CancelReason.BUDGET_SPENT if stop is Stop.BUDGET else CancelReason.NO_LIQUIDITY
         else:
-            reason = CancelReason.IOC
-        if left == 0 and held_left == 0:
-            return (order.order_id, filled, 0)
-        if left and tif == _GTC and outcome.stop is not Stop.FILLS:
-            self._rested_event(order, self._rest(order, market, order.account))
-            return (order.order_id, filled, left)
-        order.qty_lots = filled + left
-        self._cancel_rest(order, reason, held_left)
-        return (order.order_id, filled, 0)
+            reason = CancelReason.IOC if left else CancelReason.DUST
+        return self._ends(order, reason, left, loss)
+
+    def _ends(self, order: Order, reason: int, left: int, loss: int) -> Done:
+        """Cancel the rest of an order that is not on the book."""
+        self._forget(order)
+        self.cancels.cancel_rest(order, reason, left, loss)
+        if order.terms is not None and order.terms.pair is not None:
+            pairs.ended(self.cancels, order)
+        return (order.order_id, order.qty_lots - left, 0)
+
+    def _forget(self, order: Order) -> None:
+        """Drop an order that had been open before it went to the book (replaced or triggered), if so."""
+        if order.order_id in self._state.orders:
+            order.account.chains[order.market.name].remove(order)
+            self._state.forget_order(order)
+
+    def _come_to_rest(self, order: Order) -> None:
+        market, account = order.market, order.account
+        if order.order_id in self._state.orders:
+            account.chains[market.name].change(order.side, order.left_lots)
+            level_lots = self._show(order, market)
+        else:
+            level_lots = self._rest(order, market, account)
+        account.seq += 1
+        market.market_seq += 1
+        self._state.emit(
+            OrderRested(
+                account.name, account.seq, market.name, order.order_id, order.side, order.price_ticks,
+                order.total_left, market.market_seq, level_lots,
+            )
+        )  # fmt: skip
+        if market.watched:
+            self._state.watch_book(market)
+
+    def _rest(self, order: Order, market: Market, account: Account) -> int:
+        """Put a new order on the book; return its level's new total."""
+        self._open(order, account, market)
+        if market.watched:
+            self._state.watch_book(market)
+        return self._show(order, market)
+
+    def _show(self, order: Order, market: Market) -> int:
+        """Put an order at the back of its level, an iceberg with its first part."""
+        terms = order.terms
+        if terms is not None and terms.display_lots and terms.display_lots < order.left_lots:
+            terms.hidden_lots = order.left_lots - terms.display_lots
+            order.left_lots = terms.display_lots
+        return (market.bids if order.side == _BUY else market.asks).add(order)
+
+    def _open(self, order: Order, account: Account, market: Market) -> None:
+        """Count an order among its account's open ones."""
+        chain = account.chains.get(market.name)
+        if chain is None:
+            chain = account.chains[market.name] = Chain()
+        chain.add(order)
+        chain.change(order.side, order.left_lots)
+        account.open_orders += 1
+        self._state.orders[order.order_id] = order
+
+    def _tell_terms(self, order: Order, fields: Array) -> None:
+        account, terms = order.account, order.terms
+        terms = terms if terms is not None else Terms(fields[6], fields[7])
+        account.seq += 1
+        self._state.emit(
+            OrderTermsSet(
+                account.name, account.seq, order.market.name, order.order_id, terms.display_lots,
+                terms.min_lots, terms.trigger, terms.trigger_ticks, terms.trail_ticks, terms.expires_ns,
+                terms.prevention, terms.group.name if terms.group is not None else "", terms.persists,
+                terms.waits,
+            )
+        )  # fmt: skip
+
+    def go_live(self, order: Order) -> None:
+        """Bring an order that waited, and waits no more, to the book.
+
+        It has left its queue of waiting orders already. A second order of an OTO pair that has a trigger of
+        its own waits on for that.
+        """
+        state, terms, account, market = self._state, order.terms, order.account, order.market
+        assert terms is not None
+        waited, terms.waits = terms.waits, 0
+        account.seq += 1
+        state.emit(OrderTriggered(account.name, account.seq, market.name, order.order_id, waited))
+        if terms.pair is not None:
+            pairs.before_trade(self.cancels, order)
+        if waited == Waits.PAIR and terms.trigger:
+            terms.waits = Waits.TRIGGER
+            waiting.enter(state, order)
+            return
+        account.chains[market.name].change(order.side, -order.left_lots)
+        budget = terms.budget_atoms
+        terms.budget_atoms = 0
+        price = order.price_ticks or market.worst_ticks(order.side)
+        loss = budget or market.loss_atoms(order.side, price, order.left_lots)
+        if market.gathering:
+            self._come_to_rest(order)
+            return
+        self.carry_out(order, terms.order_type, terms.time_in_force, budget, loss)
+
+    def cancel_order(self, order: Order, reason: int) -> None:
+        """Cancel any open order, resting or waiting, and what goes with it."""
+        self.cancels.cancel_order(order, reason)
 
     def cancel(self, account: Account, fields: Array) -> Done:
         """Carry out a CancelOrder; O(1), O(log levels) when a level goes."""
-        _, _, _, _, name, order_id, client_order_id = fields
-        market = self._state.market(name)
-        order = self._find(account, market, order_id, client_order_id)
-        filled = order.qty_lots - order.left_lots
-        self.cancel_resting(order, CancelReason.REQUESTED)
-        return (order.order_id, filled, 0)
+        market = self._state.market(fields[4])
+        order = self._find(account, market, fields[5], fields[6])
+        if market.shut:
+            states.check_cancel(market)
+        left = order.total_left
+        self.cancels.cancel_order(order, CancelReason.REQUESTED)
+        return (order.order_id, order.qty_lots - left if order.qty_lots else 0, 0)
 
     def reduce(self, account: Account, command: ReduceOrder) -> Done:
         """Carry out a ReduceOrder; O(1), O(log levels) when a level goes."""
         market = self._state.market(command.market)
-        _refuse_closed(market, account)
+        if market.shut or account.shut:
+            states.check_reduce(market)
+            refuse_busy(account)
         order = self._find(account, market, command.order_id, command.client_order_id)
+        if order.terms is not None and (order.terms.pair is not None or order.terms.budget_atoms):
+            raise _not_replaceable(order)
         if command.qty_lots >= order.qty_lots:
             raise Refusal(
                 Code.QTY_NOT_REDUCED,
@@ -174,74 +328,86 @@ class Trading:
             )
         filled = order.filled_lots
         if command.qty_lots <= filled:
-            self.cancel_resting(order, CancelReason.REDUCED_TO_FILLED)
+            self.cancels.cancel_order(order, CancelReason.REDUCED_TO_FILLED)
             return (order.order_id, filled, 0)
-        held = order.held_atoms
-        level = order.level
-        level.lots -= order.qty_lots - command.qty_lots
-        order.left_lots -= order.qty_lots - command.qty_lots
-        order.qty_lots = command.qty_lots
-        released = held - order.held_atoms
-        balance = account.balance(market.quote if order.side == _BUY else market.base)
-        balance.held -= released
-        balance.available += released
-        account.seq += 1
-        market.market_seq += 1
-        self._state.emit(
-            OrderReduced(
-                account.name, account.seq, market.name, order.order_id, order.side, order.price_ticks,
-                order.qty_lots, order.left_lots, released, market.market_seq, level.lots,
-            )
-        )  # fmt: skip
-        return (order.order_id, filled, order.left_lots)
+        self.cancels.reduce_open(order, command.qty_lots)
+        return (order.order_id, filled, order.total_left)
 
     def replace(self, account: Account, command: ReplaceOrder) -> Done:
         """Carry out a ReplaceOrder; O(log levels) plus one step a trade."""
         market = self._state.market(command.market)
-        _refuse_closed(market, account)
+        if market.shut or account.shut:
+            refuse_closed(market, account)
         order = self._find(account, market, command.order_id, command.client_order_id)
-        price, qty, filled = command.price_ticks, command.qty_lots, order.filled_lots
-        if not 0 < price <= market.price_ticks_max:
-            _refuse_price(market, price)
+        price, qty, filled, terms = command.price_ticks, command.qty_lots, order.filled_lots, order.terms
+        delayed = market.outcome is not None and market.outcome.bet_delay_ns > 0
+        if delayed or (terms is not None and (terms.waits or terms.pair is not None)):
+            raise _not_replaceable(order)
+        if not market.price_ticks_min <= price <= market.price_ticks_max:
+            refuse_price(market, price)
+        if market.model == _ODDS and not on_ladder(price):
+            refuse_ladder(price)
         if not 0 < qty <= market.qty_lots_max:
-            _refuse_qty(market, qty)
+            refuse_qty(market, qty)
         if qty <= filled:
-            self.cancel_resting(order, CancelReason.REDUCED_TO_FILLED)
+            self.cancels.cancel_order(order, CancelReason.REDUCED_TO_FILLED)
             return (order.order_id, filled, 0)
-        buy = order.side == _BUY
-        best = (market.asks if buy else market.bids).best
-        if order.post_only and best and (best.price_ticks <= price if buy else best.price_ticks >= price):
-            _refuse_crossing(best.price_ticks, price)
-        left, held = qty - filled, order.held_atoms
-        wanted = left * price * market.unit_atoms if buy else left * market.lot_atoms
-        asset = market.quote if buy else market.base
-        balance = account.balance(asset)
-        if balance.available + held < wanted:
-            _refuse_funds(asset, wanted, balance.available + held)
-        balance.available -= wanted - held
-        balance.held += wanted - held
-        self._move(order, price, qty, wanted - held)
-        outcome = self._matching.fill(order, price, False)
-        left = order.left_lots
-        filled = qty - left
-        if left and outcome.stop is Stop.FILLS:
-            account.chains[market.name].remove(order)
-            self._state.forget_order(order)
-            self._cancel_rest(order, CancelReason.FILLS_LIMIT, wanted - outcome.held_used_atoms)
-            return (order.order_id, filled, 0)
-        if left:
-            level_lots = market.half(order.side).add(order)
-            self._rested_event(order, level_lots)
-        else:
-            account.chains[market.name].remove(order)
-            self._state.forget_order(order)
-        return (order.order_id, filled, left)
+        if account.limits is not None or market.band_ppm:
+            self._check_limits(account, market, order, price, qty)
+        if order.post_only and not market.gathering:
+            best = self.matching.crossing(market, order.side, price)
+            if best:
+                refuse_crossing(best, price)
+        left = qty - filled
+        wanted = market.loss_atoms(order.side, price, left)
+        held_change = self._hold_anew(order, wanted)
+        self._move(order, price, qty, left, held_change)
+        if market.gathering:
+            self._come_to_rest(order)
+            return (order.order_id, filled, left)
+        self.matching.tripped = False
+        outcome = self.matching.fill(order, price, price)
+        loss = wanted - outcome.held_used_atoms
+        if order.left_lots and outcome.stop is Stop.NO_MATCH and not order.post_only:
+            crossed = self._cross(order, price, outcome)
+            loss -= crossed.held_used_atoms - outcome.held_used_atoms
+            outcome = crossed
+        return self._end(order, outcome, _LIMIT, _GTC, price, loss)
 
-    def _move(self, order: Order, price: int, qty: int, held_change: int) -> None:
+    def _check_limits(self, account: Account, market: Market, order: Order, price: int, qty: int) -> None:
+        """Check a replaced order's size, price and position."""
+        risk.check_size(account, market, order.side, price, qty, 0)
+        risk.check_band(market, price)
+
+    def _hold_anew(self, order: Order, wanted: int) -> int:
+        """Change what an order holds to what its new price and total hold; return the change, or refuse."""
+        market, account = order.market, order.account
+        had = market.loss_atoms(order.side, order.price_ticks, order.total_left)
+        if market.outcome is not None:
+            outcomes.lift(account, market, order.side, had)
+            try:
+                change = outcomes.hold(account, market, order.side, wanted)
+            except Refusal:
+                outcomes.lift(account, market, order.side, -had)
+                raise
+        else:
+            asset = market.quote if order.side == _BUY else market.base
+            balance = account.balance(asset)
+            change = wanted - had
+            if balance.available < change and change > 0 and not account.unfunded:
+                refuse_funds(asset, wanted, balance.available + had)
+            balance.available -= change
+            balance.held += change
+        return change
+
+    def _move(self, order: Order, price: int, qty: int, left: int, held_change: int) -> None:
         """Take an order off its level and give it its new price and total."""
         market, account, old_price = order.market, order.account, order.price_ticks
+        account.chains[market.name].change(order.side, -order.total_left)
         level_lots = market.half(order.side).remove(order)
-        order.left_lots = qty - order.filled_lots
+        if order.terms is not None:
+            order.terms.hidden_lots = 0
+        order.left_lots = left
         order.qty_lots = qty
         order.price_ticks = price
         account.seq += 1
@@ -249,66 +415,7 @@ class Trading:
         self._state.emit(
             OrderReplaced(
                 account.name, account.seq, market.name, order.order_id, order.side, old_price, price,
-                qty, order.left_lots, held_change, market.market_seq, level_lots,
-            )
-        )  # fmt: skip
-
-    def cancel_resting(self, order: Order, reason: int) -> None:
-        """Take a resting order off the book and release what it holds."""
-        market, account, left = order.market, order.account, order.left_lots
-        if order.side == _BUY:
-            released = left * order.price_ticks * market.unit_atoms
-            balance = account.balances[market.quote]
-            level_lots = market.bids.remove(order)
-        else:
-            released = left * market.lot_atoms
-            balance = account.balances[market.base]
-            level_lots = market.asks.remove(order)
-        balance.held -= released
-        balance.available += released
-        account.chains[market.name].remove(order)
-        self._state.forget_order(order)
-        account.seq += 1
-        market.market_seq += 1
-        cancelled = (
-            _CANCELLED, account.name, account.seq, market.name, order.order_id, order.client_order_id,
-            order.side, order.price_ticks, left, reason, released, market.market_seq, level_lots,
-            order.qty_lots - left,
-        )  # fmt: skip
-        self._state.events.append(cancelled)
-
-    def _cancel_rest(self, order: Order, reason: int, released: int) -> None:
-        """Cancel what is left of an order that is not on the book."""
-        market, account = order.market, order.account
-        balance = account.balance(market.quote if order.side == _BUY else market.base)
-        balance.held -= released
-        balance.available += released
-        account.seq += 1
-        self._state.emit(
-            OrderCancelled(
-                account.name, account.seq, market.name, order.order_id, order.client_order_id, order.side,
-                order.price_ticks, order.left_lots, reason, released, 0, 0, order.filled_lots,
-            )
-        )  # fmt: skip
-
-    def _rest(self, order: Order, market: Market, account: Account) -> int:
-        """Put a new order on the book; return its level's new total."""
-        chain = account.chains.get(market.name)
-        if chain is None:
-            chain = account.chains[market.name] = Chain()
-        chain.add(order)
-        account.open_orders += 1
-        self._state.orders[order.order_id] = order
-        return (market.bids if order.side == _BUY else market.asks).add(order)
-
-    def _rested_event(self, order: Order, level_lots: int) -> None:
-        market, account = order.market, order.account
-        account.seq += 1
-        market.market_seq += 1
-        self._state.emit(
-            OrderRested(
-                account.name, account.seq, market.name, order.order_id, order.side, order.price_ticks,
-                order.left_lots, market.market_seq, level_lots,
+                qty, left, held_change, market.market_seq, level_lots,
             )
         )  # fmt: skip
 
@@ -321,7 +428,7 @@ class Trading:
             )
         if not order_id:
             kept = account.ids.get(client_order_id)
-            order_id = kept.order_id if kept is not None and kept.fields[0] == _PLACE else 0
+            order_id = kept.order_id if kept is not None and kept.fields[0] in _PLACES else 0
         order = self._state.orders.get(order_id)
         if order is None or order.market is not market:
             named = client_order_id or order_id
@@ -331,60 +438,11 @@ class Trading:
         return order
 
 
-def _refuse_closed(market: Market, account: Account) -> None:
-    if market.state != _OPEN:
-        raise Refusal(Code.MARKET_HALTED, f"expected an open market, was {market.name} halted")
-    if market.busy:
-        raise Refusal(Code.MARKET_BUSY, f"expected a market without mass cancel under way, was {market.name}")
-    if account.state != _ACTIVE:
-        raise Refusal(Code.ACCOUNT_BLOCKED, f"expected an active account, was {account.name} blocked")
-    if account.busy:
-        raise Refusal(
-            Code.ACCOUNT_BUSY, f"expected an account without mass cancel under way, was {account.name}"
-        )
+_PLACES: Final = frozenset({_PLACE, _ADVANCED})
 
 
-def _check_combination(fields: Array) -> None:
-    _, _, _, _, _, side, order_type, tif, post_only, price, qty, budget = fields
-    market = order_type == _MARKET
-    if bool(qty) == bool(budget):
-        expected, was = "either a quantity or a budget", f"{qty} lots and {budget} atoms"
-    elif budget and not (market and side == _BUY and tif != _FOK):
-        expected, was = "a budget only on an IOC market buy", f"side {side} type {order_type} tif {tif}"
-    elif market and (price or post_only or tif == _GTC):
-        expected, was = (
-            "a market order without price or post-only, IOC or FOK",
-            f"price {price}, post-only {post_only}, tif {tif}",
-        )
-    elif post_only and tif != _GTC:
-        expected, was = "post-only with GTC", f"tif {tif}"
-    else:
-        return
-    raise Refusal(Code.INVALID_COMBINATION, f"expected {expected}, was {was}")
-
-
-def _refuse_price(market: Market, price: int) -> None:
-    raise Refusal(
-        Code.PRICE_OUT_OF_RANGE, f"expected a price from 1 to {market.price_ticks_max} ticks, was {price}"
+def _not_replaceable(order: Order) -> Refusal:
+    return Refusal(
+        Code.NOT_REPLACEABLE,
+        f"expected an order on the book, of no pair and without bet delay, was {order.order_id}",
     )
-
-
-def _refuse_qty(market: Market, qty: int) -> None:
-    raise Refusal(
-        Code.QTY_OUT_OF_RANGE, f"expected a quantity from 1 to {market.qty_lots_max} lots, was {qty}"
-    )
-
-
-def _check_budget(budget: int) -> None:
-    if not 0 < budget <= INT_MAX:
-        raise Refusal(Code.AMOUNT_OUT_OF_RANGE, f"expected a budget from 1 to {INT_MAX} atoms, was {budget}")
-
-
-def _refuse_crossing(best: int, price: int) -> None:
-    raise Refusal(
-        Code.WOULD_CROSS, f"expected a price that does not cross {best} ticks (post-only), was {price}"
-    )
-
-
-def _refuse_funds(asset: str, wanted: int, available: int) -> None:
-    raise Refusal(Code.INSUFFICIENT_FUNDS, f"expected {wanted} atoms of {asset} available, was {available}")
