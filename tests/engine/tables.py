@@ -59,7 +59,9 @@ class Scene:
         self.now_ns = NOW_NS
         self.count = 0
         self.names: dict[int, str] = {}
-        self.queue: list[tuple[int, int, str, int]] = []  # (side, price, name, left), the oldest first
+        self.queue: list[tuple[int, int, str, int]] = []  # (side, price, name, shown), the oldest first
+        self.display: dict[str, int] = {}
+        self.terms: dict[str, tuple[bool, int]] = {}
         by = (c.OPERATOR, NOW_NS)
         made = [c.CreateAsset("made-btc", *by, "BTC", 0), c.CreateAsset("made-usd", *by, "USD", 0)]
         names, sizes = ("BTC-USD", "BTC", "USD"), (1, 0, 1, 1_000, 100)
@@ -100,7 +102,10 @@ class Scene:
         time_in_force = {"fok": 3, "ioc": 2}.get(how, 2 if market else 1)
         head = (said["name"], OWNERS[said["name"][0]], self.now_ns + 10**9, "BTC-USD", 1 if buys else 2)
         terms = (2 if market else 1, time_in_force, how == "post-only")
-        return c.PlaceOrder(*head, *terms, 0 if market else int(at), int(said["qty"] or 0), budget)
+        sizes = (0 if market else int(at), int(said["qty"] or 0), budget)
+        if said["shows"] or said["min"]:
+            return c.PlaceAdvanced(*head, *terms, *sizes, int(said["shows"] or 0), int(said["min"] or 0))
+        return c.PlaceOrder(*head, *terms, *sizes)
 
     def cancel(self, said: dict[str, str]) -> c.Command:
         """Make a cancel; who asks may be named."""
@@ -117,6 +122,18 @@ class Scene:
         new = (int(said["price"]), int(said["qty"]))
         return c.ReplaceOrder(*self.head(said["name"]), "BTC-USD", 0, said["name"], *new)
 
+    def account_terms(self, who: str, unfunded: bool | None, tier: int | None) -> c.Command:
+        """Set an account's terms, the others as they are."""
+        was = self.terms.get(who, (False, 0))
+        now = (was[0] if unfunded is None else unfunded, was[1] if tier is None else tier)
+        self.terms[who] = now
+        return c.SetAccountTerms(*self.head("o"), who, *now, c.Prevention.NONE, "")
+
+    def goes_on(self, later_ms: int) -> c.Command:
+        """Let the engine go on, after a while."""
+        self.now_ns += later_ms * 10**6
+        return c.Continue()
+
     # ---- events in words ------------------------------------------------------------------------
 
     def see(self, event: e.Event) -> list[str]:
@@ -128,14 +145,15 @@ class Scene:
             return [f"{event.client_order_id} accepted, holds {event.held_atoms} {held_in(event.side)}"]
         if isinstance(event, e.TradeExecuted):
             maker, taker = self.names[event.maker_order_id], self.names[event.taker_order_id]
-            self.left(maker, event.maker_left_lots)
+            self.traded(maker, event.qty_lots, event.maker_left_lots)
             fees = (event.maker_fee_atoms, event.taker_fee_atoms)
             said = f"{taker} trades {event.qty_lots} @ {event.price_ticks} with {maker}"
             said += f", {event.refund_atoms} USD back" if event.refund_atoms else ""
             return [said + (f", fees: maker {fees[0]}, taker {fees[1]}" if any(fees) else "")]
         if isinstance(event, e.OrderRested):
             name = self.names[event.order_id]
-            self.queue.append((event.side, event.price_ticks, name, event.left_lots))
+            shown = min(self.display.get(name, event.left_lots), event.left_lots)
+            self.queue.append((event.side, event.price_ticks, name, shown))
             return [f"{name} rests {event.left_lots} @ {event.price_ticks}"]
         if isinstance(event, e.OrderCancelled):
             self.left(event.client_order_id, 0)
@@ -144,21 +162,58 @@ class Scene:
             return [f"{event.client_order_id} cancelled, {event.left_lots} left: {reason}{back}"]
         if isinstance(event, (e.OrderReduced, e.OrderReplaced)):
             return [self.see_change(event)]
+        if isinstance(event, e.OrderTermsSet):
+            return self.see_terms(event)
+        if isinstance(event, e.AuctionTraded):
+            return [self.see_auction(event)]
         return [other_in_words(event)]
+
+    def see_terms(self, event: e.OrderTermsSet) -> list[str]:
+        """Keep what an order shows."""
+        name = self.names[event.order_id]
+        if event.display_lots:
+            self.display[name] = event.display_lots
+            self.left(name, event.display_lots)
+        return []
+
+    def see_auction(self, event: e.AuctionTraded) -> str:
+        """Keep the book by a trade of an uncross, and say it in words."""
+        buy, sell = self.names[event.buy_order_id], self.names[event.sell_order_id]
+        for name, left in ((buy, event.buy_left_lots), (sell, event.sell_left_lots)):
+            self.left(name, min(self.display.get(name, left), left))
+        back, fees = event.buy_refund_atoms, (event.buy_fee_atoms, event.sell_fee_atoms)
+        said = f"{buy} buys {event.qty_lots} @ {event.price_ticks} from {sell}"
+        said += f", {back} USD back" if back else ""
+        return said + (f", fees: buyer {fees[0]}, seller {fees[1]}" if any(fees) else "")
 
     def see_change(self, event: e.OrderReduced | e.OrderReplaced) -> str:
         """Keep the book by a reduce or replace, and say it in words."""
         name = self.names[event.order_id]
         if isinstance(event, e.OrderReduced):
-            self.left(name, event.left_lots)
+            self.left(name, min(self.shown(name), event.left_lots))
             back = f"{event.released_atoms} {held_in(event.side)} back"
             return f"{name} reduced to {event.qty_lots}, {event.left_lots} left, {back}"
         self.left(name, 0)
         change = f"{event.held_change_atoms:+} {held_in(event.side)} held"
         return f"{name} replaced by {event.qty_lots} @ {event.price_ticks}, {event.left_lots} left, {change}"
 
+    def shown(self, name: str) -> int:
+        """Return what the book shows of an order."""
+        return next((shown for _, _, n, shown in self.queue if n == name), 0)
+
+    def traded(self, name: str, lots: int, left: int) -> None:
+        """Take traded lots off a maker; an iceberg then shows its next part, at the back."""
+        shown = self.shown(name) - lots
+        if shown > 0 or name not in self.display:
+            self.left(name, min(left, max(shown, 0)))
+            return
+        place = next((order for order in self.queue if order[2] == name), None)
+        self.left(name, 0)
+        if left and place is not None:
+            self.queue.append((*place[:3], min(self.display[name], left)))
+
     def left(self, name: str, lots: int) -> None:
-        """Set what an order has left; at 0 it is gone."""
+        """Set what the book shows of an order; at 0 it is gone."""
         self.queue = [(s, p, n, lots if n == name else was) for s, p, n, was in self.queue]
         self.queue = [order for order in self.queue if order[3]]
 
@@ -219,13 +274,51 @@ def other_in_words(event: e.Event) -> str:
         return f"{event.account} {c.AccountState(event.state).name}"
     if isinstance(event, (e.Deposited, e.Withdrawn)):
         return f"{event.account} {type(event).__name__.lower()} {event.amount_atoms} {event.asset}"
+    if isinstance(event, (e.AuctionIndicated, e.AuctionDone)):
+        return auction_in_words(event)
+    if isinstance(event, (e.MarketRulesSet, e.FeeTierSet, e.AccountTermsSet, e.AccountLimitsSet)):
+        return "done"
     return type(event).__name__
+
+
+def auction_in_words(event: e.AuctionIndicated | e.AuctionDone) -> str:
+    """Say what an uncross would do, or has done."""
+    if isinstance(event, e.AuctionDone):
+        return f"auction done: {event.lots} @ {event.price_ticks}" if event.lots else "auction done: nothing"
+    rest = event.imbalance_lots
+    more = f", {abs(rest)} more to {'buy' if rest > 0 else 'sell'}" if rest else ""
+    return f"auction would trade {event.lots} @ {event.price_ticks}{more}" if event.lots else "no auction"
+
+
+def limits_in_words(scene: Scene, said: dict[str, str]) -> c.Command:
+    """Make an account's limits of words such as "5 lots, 20 atoms, 2 orders, position 9"."""
+    found = {
+        unit: int(count) for count, unit in re.findall(r"(\d+) (lots|atoms|orders|position)", said["what"])
+    }
+    sizes = (found.get(unit, 0) for unit in ("lots", "atoms", "orders", "position"))
+    return c.SetAccountLimits(*scene.head("o"), said["who"], "BTC-USD", *sizes)
+
+
+def rules_in_words(scene: Scene, said: dict[str, str]) -> c.Command:
+    """Make a market's rules of words."""
+    pro_rata = 2 if said["first"] is not None else 1
+    return c.SetMarketRules(
+        *scene.head("o"),
+        "BTC-USD",
+        pro_rata,
+        int(said["first"] or 0) * 10_000,
+        int(said["band"] or 0) * 10_000,
+    )
 
 
 Make = Callable[[Scene, dict[str, Any]], c.Command]
 _ORDER = r"(?P<name>\w\d+) (?P<verb>buys|sells) (?:(?P<qty>\d+)|for (?P<budget>\d+) USD)"
 SENTENCES: list[tuple[str, Make]] = [
-    (_ORDER + r" at (?P<price>\d+|market)(?: (?P<how>fok|ioc|post-only))?", Scene.place),
+    (
+        _ORDER + r" at (?P<price>\d+|market)(?: (?P<how>fok|ioc|post-only))?"
+        r"(?: showing (?P<shows>\d+))?(?: at least (?P<min>\d+))?",
+        Scene.place,
+    ),
     (r"(?P<name>\w\d+) cancelled(?: by (?P<by>\w+))?", Scene.cancel),
     (r"(?P<name>\w\d+) reduced to (?P<qty>\d+)", Scene.reduce),
     (r"(?P<name>\w\d+) replaced by (?P<qty>\d+) at (?P<price>\d+)", Scene.replace),
@@ -233,13 +326,33 @@ SENTENCES: list[tuple[str, Make]] = [
     (r"operator cancels market", lambda s, _: c.CancelMarket(*s.head("o"), "BTC-USD")),
     (r"operator halts market", lambda s, _: c.SetMarketState(*s.head("o"), "BTC-USD", 2)),
     (r"operator opens market", lambda s, _: c.SetMarketState(*s.head("o"), "BTC-USD", 1)),
+    (
+        r"operator sets market (?P<state>[A-Z_]+)",
+        lambda s, said: c.SetMarketState(*s.head("o"), "BTC-USD", c.MarketState[said["state"]]),
+    ),
+    (r"operator sets PRO_RATA, (?P<first>\d+)% first(?P<band>)", rules_in_words),
+    (r"operator sets a band of (?P<band>\d+)%(?P<first>xx)?", rules_in_words),
+    (r"operator limits (?P<who>\w+): (?P<what>.+)", limits_in_words),
+    (
+        r"operator sets tier (?P<tier>\d): maker (?P<maker>-?\d+)%, taker (?P<taker>\d+)%",
+        lambda s, said: c.SetFeeTier(
+            *s.head("o"), "BTC-USD", int(said["tier"]), *(int(said[k]) * 10_000 for k in ("maker", "taker"))
+        ),
+    ),
+    (
+        r"operator puts (?P<who>\w+) in tier (?P<tier>\d)",
+        lambda s, said: s.account_terms(said["who"], None, int(said["tier"])),
+    ),
+    (r"operator unfunds (?P<who>\w+)", lambda s, said: s.account_terms(said["who"], True, None)),
+    (r"operator funds (?P<who>\w+)", lambda s, said: s.account_terms(said["who"], False, None)),
     (r"operator blocks (?P<who>\w+)", lambda s, said: c.SetAccountState(*s.head("o"), said["who"], 2)),
     (r"operator activates (?P<who>\w+)", lambda s, said: c.SetAccountState(*s.head("o"), said["who"], 1)),
     (
         r"(?P<who>\w+) withdraws (?P<amount>\d+) (?P<asset>\w+)",
         lambda s, said: c.Withdraw(*s.head("o"), said["who"], said["asset"], int(said["amount"])),
     ),
-    (r"the engine goes on", lambda _s, _said: c.Continue()),
+    (r"the engine goes on", lambda s, _: s.goes_on(0)),
+    (r"(?P<ms>\d+) ms later the engine goes on", lambda s, said: s.goes_on(int(said["ms"]))),
 ]
 
 
