@@ -30,8 +30,9 @@ from bus.events import (
 from . import ladder, outcomes
 from .accounts import Account
 from .book import Level, Market, Order
+from .jobs import begin
 from .outcomes import Bet, OutcomeMarket
-from .settling import OutcomeJob, all_anew, begin, make_void, outcome_market, refuse_busy
+from .settling import OutcomeJob, all_anew, make_void, outcome_market, refuse_busy
 from .state import Refusal, State
 from .trading import Done, Trading
 

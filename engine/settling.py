@@ -15,7 +15,8 @@ from bus.errors import Code
 from bus.events import CancelReason, MarketSettled, MarketStateChanged, PositionSettled, TradesVoided
 
 from .accounts import Account
-from .book import Order
+from .book import Market, Order
+from .jobs import Job, begin
 from .outcomes import NEVER, Bet, OutcomeMarket, Position, hold_anew, mark_short
 from .state import Refusal, State
 from .trading import Done, Trading
@@ -25,7 +26,7 @@ _PPM: Final = 1_000_000
 _UNDOABLE: Final = (int(MarketState.HALTED), int(MarketState.SUSPENDED), int(MarketState.CLOSED))
 
 
-class OutcomeJob:
+class OutcomeJob(Job):
     """Work in an outcome market that may be too much for one transaction; until it is done that is busy."""
 
     __slots__ = ("outcome",)
@@ -33,33 +34,14 @@ class OutcomeJob:
     def __init__(self, outcome: OutcomeMarket) -> None:
         self.outcome = outcome
 
-    def step(self, state: State, trading: Trading) -> bool:
-        """Do what fits into a transaction; return whether all is done."""
-        raise NotImplementedError
+    def mark(self, jobs: int) -> None:
+        """Count the job in (1) or out (-1) at every book of the market."""
+        for book in self.outcome.books:
+            book.mark(busy=book.busy + jobs)
 
-    def row(self) -> tuple[Any, ...]:
-        """Return the job as plain data."""
-        raise NotImplementedError
-
-
-def begin(job: OutcomeJob, state: State, trading: Trading) -> None:
-    """Take a job's first step; what is left is done by `Continue`."""
-    _mark(job.outcome, 1)
-    if not go_on(job, state, trading):
-        state.jobs.append(job)  # type: ignore[arg-type]
-
-
-def go_on(job: OutcomeJob, state: State, trading: Trading) -> bool:
-    """Take a job's next step; return whether it is done."""
-    done = job.step(state, trading)
-    if done:
-        _mark(job.outcome, -1)
-    return done
-
-
-def _mark(outcome: OutcomeMarket, jobs: int) -> None:
-    for book in outcome.books:
-        book.mark(busy=book.busy + jobs)
+    def holds_back(self, market: Market) -> bool:
+        """Return whether triggered orders of a book wait until the job is done."""
+        return market.outcome is self.outcome
 
 
 class Settlement(OutcomeJob):
