@@ -301,6 +301,7 @@ class Market:
         "gathering",
         "high_ticks",
         "indicated",
+        "indicates_ns",
         "last_price_ticks",
         "last_trade_id",
         "lot_atoms",
@@ -362,6 +363,9 @@ class Market:
         """Whether a trade or a change of the book may be of interest beyond itself: orders wait for a trigger,
         gather for an auction, or it is of an outcome market."""
         self.indicated: tuple[int, int, int] = (0, 0, 0)
+        """What was told last of the auction: price, lots, what is left."""
+        self.indicates_ns = 0
+        """When it is to be told anew (0: not)."""
 
     def mark(self, *, state: int | None = None, busy: int | None = None) -> None:
         """Change the state, or how much work is under way."""
