@@ -150,7 +150,7 @@ class Trading:
         matching = self.matching
         matching.tripped = False
         hold_ticks = price
-        if is_market and market.outcome is not None and terms is not None and terms.trigger:
+        if is_market and market.outcome is not None and order.order_id in self._state.orders:  # it waited
             hold_ticks = market.worst_ticks(side)
         if budget:
             outcome = matching.spend(order, budget)
@@ -305,9 +305,9 @@ class Trading:
     def cancel(self, account: Account, fields: Array) -> Done:
         """Carry out a CancelOrder; O(1), O(log levels) when a level goes."""
         market = self._state.market(fields[4])
-        order = self._find(account, market, fields[5], fields[6])
         if market.shut:
             states.check_cancel(market)
+        order = self._find(account, market, fields[5], fields[6])
         left = order.total_left
         self.cancels.cancel_order(order, CancelReason.REQUESTED)
         return (order.order_id, order.qty_lots - left if order.qty_lots else 0, 0)
