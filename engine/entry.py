@@ -101,7 +101,10 @@ class Entry:
             refuse_qty(market, qty)
         if terms is not None:
             self._check_terms(account, market, fields, terms)
-        if (tif == _GTC or tif > _FOK or trigger) and (
+        delayed = (
+            trigger == 0 and not post_only and market.outcome is not None and market.outcome.delays(market)
+        )
+        if (tif == _GTC or tif > _FOK or trigger or delayed) and (
             account.open_orders >= state.limits.open_orders_per_account_max
         ):
             most = state.limits.open_orders_per_account_max
@@ -110,7 +113,7 @@ class Entry:
                 f"expected fewer than {most} open orders, was {account.open_orders}",
             )
         if account.limits is not None or market.band_ppm:
-            if tif == _GTC or tif > _FOK or trigger:
+            if tif == _GTC or tif > _FOK or trigger or delayed:
                 risk.check_count(account, market)
             risk.check_size(account, market, side, price, qty, budget)
             if not is_market:
@@ -122,7 +125,7 @@ class Entry:
             best = self._matching.crossing(market, side, price)
             if best:
                 refuse_crossing(best, price)
-        loss = self._loss(account, market, fields, trigger != 0)
+        loss = self._loss(account, market, fields, trigger != 0 or delayed)
         self.loss_atoms = loss
         if market.outcome is not None:
             self.held_atoms = (
@@ -145,7 +148,7 @@ class Entry:
             order.terms = terms
             if trigger:
                 terms.waits = _WAITS_TRIGGER
-        if not trigger and market.outcome is not None and market.outcome.bet_delay_ns:
+        if delayed:
             self._delay(order, order_type, tif, budget)
         return order
 

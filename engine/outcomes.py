@@ -184,6 +184,10 @@ class OutcomeMarket:
         """Whether a step of some work in it is still to come."""
         return any(book.busy for book in self.books)
 
+    def delays(self, book: "Market") -> bool:
+        """Return whether new orders that could match wait for a bet delay."""
+        return self.bet_delay_ns > 0 and not book.gathering
+
     @property
     def live_books(self) -> list["Market"]:
         """The books that orders may come to: those of runners that were not removed."""
@@ -256,7 +260,7 @@ def _hold(account: "Account", market: "Market", side: int, loss_atoms: int, unch
     need = position.worst_case()
     rise = need - position.need_atoms
     balance = account.balances.get(outcome.asset) or account.balance(outcome.asset)
-    if rise > balance.available and not (unchecked or account.unfunded or rise == 0):
+    if rise > 0 and rise > balance.available and not (unchecked or account.unfunded):
         position.risk(market.runner, lays, -loss_atoms)
         raise Refusal(
             Code.INSUFFICIENT_FUNDS,
