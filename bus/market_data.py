@@ -20,12 +20,18 @@ from .frames import WIRE_VERSION, Kind, open_frame, refuse
 CHECKSUM_LEVELS = 10
 """Levels of each side that a checksum covers."""
 
+AUCTION = 3
+"""A trade's kind beside those of `bus.events.TradeKind`: made by an uncross, without a taker."""
+
 Level = tuple[int, int]
 """``(price_ticks, level_lots)``."""
 
 
 class Trade(NamedTuple):
-    """A trade; ``taker_side`` is 1 (buy) or 2 (sell)."""
+    """A trade; ``taker_side`` is 1 (buy, lay), 2 (sell, back) or 0 (there is no taker: an auction).
+
+    ``kind`` is a `bus.events.TradeKind` or `AUCTION`.
+    """
 
     trade_id: int
     price_ticks: int
@@ -33,6 +39,7 @@ class Trade(NamedTuple):
     taker_side: int
     seq: int
     time_ns: int
+    kind: int = 0
 
 
 class Ticker(NamedTuple):
@@ -77,8 +84,38 @@ class Best(NamedTuple):
     market_seq: int
 
 
+class Auction(NamedTuple):
+    """What an uncross would do now, or (``done``) what the last one did: ``lots`` at ``price_ticks``.
+
+    Both are 0 for nothing. ``imbalance_lots`` would be left at that price: positive of buyers, negative of
+    sellers.
+    """
+
+    price_ticks: int
+    lots: int
+    imbalance_lots: int
+    done: bool
+
+
+class Offer(NamedTuple):
+    """The best that a book offers beyond its own orders; ``kind`` as of a trade: implied or cross.
+
+    ``side`` is the side of the orders that it stands for: who lays is served by what backs.
+    """
+
+    kind: int
+    side: int
+    price_ticks: int
+    lots: int
+
+
 class MarketRow(NamedTuple):
-    """A market as the public sees it; the tick size is ``tick_mantissa * 10**-tick_decimals``."""
+    """A book as the public sees it; the tick size is ``tick_mantissa * 10**-tick_decimals``.
+
+    ``model`` is a `bus.commands.MarketModel`, ``state`` a `bus.commands.MarketState`. The book of a binary
+    market or of a runner names its ``outcome_market`` and its number ``runner`` there. ``bet_delay_ns``
+    counts once the market is ``in_play``.
+    """
 
     market: str
     base: str
@@ -97,6 +134,11 @@ class MarketRow(NamedTuple):
     market_seq: int
     last_trade_id: int
     last_price_ticks: int
+    model: int = 1
+    outcome_market: str = ""
+    runner: int = 0
+    in_play: bool = False
+    bet_delay_ns: int = 0
 
 
 class TopicFrame(NamedTuple):

@@ -13,13 +13,13 @@ import psycopg
 from psycopg import sql
 
 from bus.errors import Code, HistoryError, ServiceError
-from bus.events import MarketCreated
+from bus.events import MarketCreated, OutcomeMarketCreated
 from bus.logs import Logger
 from bus.stream import Position
 
 from .arrays import register
+from .batch import Batch, Row
 from .migrations import migrate
-from .rows import Batch, Row
 from .statements import MARKETS, statements_of
 
 CONNECT_S_MAX = 5
@@ -134,10 +134,23 @@ class Database:
             rows: list[Row] = connection.execute(query.encode(), parameters, binary=True).fetchall()
             return rows
 
-    def markets(self) -> dict[str, MarketCreated]:
-        """Return the markets recorded so far."""
-        rows = self.fetch(f"SELECT {', '.join(MARKETS[:11])} FROM markets", ())
-        return {row[0]: MarketCreated(*row) for row in rows}
+    def markets(self) -> dict[str, MarketCreated | OutcomeMarketCreated]:
+        """Return what created the books and outcome markets recorded so far, by name."""
+        outcome = self.fetch(
+            "SELECT market, model, asset, "
+            "(SELECT array_agg(name ORDER BY runner) FROM runners AS r WHERE r.market = o.market), "
+            "lot_atoms, qty_lots_max, commission_ppm, removal_rule, house, match_loss_max_atoms, house_loss_max_atoms "
+            "FROM outcome_markets AS o",
+            (),
+        )
+        books = self.fetch(f"SELECT {', '.join(MARKETS[: len(MarketCreated._fields)])} FROM markets", ())
+        return {
+            **{
+                row[0]: OutcomeMarketCreated._make((*row[:3], tuple(row[3] or ()), *row[4:]))
+                for row in outcome
+            },
+            **{row[0]: MarketCreated(*row) for row in books},
+        }
 
     def _move(self, connection: psycopg.Connection[Any], new: Position, time_ns: int) -> psycopg.Cursor[Any]:
         """Move the position; the cursor's row count is 1 when it was where it should be."""

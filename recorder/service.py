@@ -18,10 +18,11 @@ from bus.metrics import SIZES, Meters
 from bus.retry import Backoff
 from bus.stream import Stream
 
+from .batch import Batch
 from .database import Database
 from .embedded import EmbeddedPostgres
 from .history import History
-from .rows import Batch, Rows
+from .rows import Rows
 
 if TYPE_CHECKING:
     from bus.service import Host
