@@ -103,10 +103,12 @@ class Cancels:
         )  # fmt: skip
 
     def drop_dust(self, order: Order, loss_atoms: int) -> None:
-        """Cancel the part of a lot that an implied taker has left beside the lots that will rest."""
+        """Cancel the part of a lot that an implied taker has left beside the lots that will rest.
+
+        Matching has taken the lot that was begun off its total already.
+        """
         market, account = order.market, order.account
         released = self.give_back(account, market, order.side, loss_atoms)
-        order.qty_lots -= 1
         account.seq += 1
         self._state.emit(
             OrderReduced(

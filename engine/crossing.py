@@ -18,7 +18,8 @@ from . import ladder
 
 if TYPE_CHECKING:
     from .book import Order
-    from .matching import Matching, Outcome
+    from .fills import Outcome
+    from .matching import Matching
     from .state import State
 
 _LAY = int(Side.LAY)
@@ -103,6 +104,10 @@ class Crossing:
     def __init__(self, state: "State", matching: "Matching") -> None:
         self._state = state
         self._matching = matching
+
+    def finds(self, order: "Order", limit_ticks: int) -> bool:
+        """Return whether an order would cross now."""
+        return False
 
     def cross(self, order: "Order", limit_ticks: int, outcome: "Outcome") -> "Outcome":
         """Return the outcome of direct matching with that of crossing added."""

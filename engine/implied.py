@@ -17,7 +17,8 @@ from . import ladder
 if TYPE_CHECKING:
     from .accounts import Account
     from .book import Market, Order
-    from .matching import Matching, Outcome
+    from .fills import Outcome
+    from .matching import Matching
     from .state import State
 
 _LAY = int(Side.LAY)
@@ -71,6 +72,10 @@ class Implied:
 
     def crossing(self, market: "Market", side: int, price_ticks: int) -> int:
         """Return the price of a resting order, direct or implied, that a limit order would meet, or 0."""
+        raise NotImplementedError
+
+    def meets(self, market: "Market", side: int, price_ticks: int, lots: int) -> bool:
+        """Return whether a limit order would have a fill, direct or implied."""
         raise NotImplementedError
 
     def cost(self, account: "Account", market: "Market", side: int, qty_lots: int, prevention: int) -> int:

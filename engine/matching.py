@@ -6,8 +6,7 @@ never trades worse than its limit; the number of fills of one order is bounded b
 """
 
 from collections.abc import Iterator
-from enum import Enum
-from typing import Final, NamedTuple
+from typing import Final
 
 from bus.commands import INT_MAX, MatchingRule, Prevention, Side
 from bus.events import (
@@ -22,6 +21,7 @@ from . import fees, outcomes, prorata
 from .accounts import Account
 from .book import Level, Market, Order
 from .cancels import Cancels
+from .fills import Outcome, Stop
 from .implied import Implied
 from .state import State
 
@@ -35,25 +35,6 @@ _CANCEL_BOTH: Final = int(Prevention.CANCEL_BOTH)
 _DECREMENT: Final = int(Prevention.DECREMENT)
 _DIRECT: Final = int(TradeKind.DIRECT)
 _PPM: Final = 1_000_000
-
-
-class Stop(Enum):
-    """Why matching ended."""
-
-    DONE = 1
-    NO_MATCH = 2
-    BUDGET = 3
-    FILLS = 4
-    SELF_TRADE = 5
-    GROUP = 6
-
-
-class Outcome(NamedTuple):
-    """What matching did: why it ended, the taker's lots, and how much of its own hold was used or released."""
-
-    stop: Stop
-    filled_lots: int
-    held_used_atoms: int
 
 
 class Matching:
@@ -80,6 +61,13 @@ class Matching:
             return 0
         meets = best.price_ticks <= price_ticks if side == _BUY else best.price_ticks >= price_ticks
         return best.price_ticks if meets else 0
+
+    def meets(self, market: Market, side: int, price_ticks: int, lots: int) -> bool:
+        """Return whether a limit order of an outcome market would have a fill."""
+        assert market.outcome is not None
+        if market.outcome.has_implied:
+            return self.implied.meets(market, side, price_ticks, lots)
+        return self.crossing(market, side, price_ticks) != 0
 
     def cost(self, account: Account, market: Market, side: int, qty_lots: int, prevention: int) -> int:
         """Return what a market order would hold for what it would trade now; a bounded walk."""
@@ -214,7 +202,7 @@ class Matching:
             if self.tripped:
                 stop = Stop.GROUP
                 break
-        return Outcome(stop, before - taker.left_lots, used)
+        return Outcome(stop, before - taker.left_lots, used, self._state.fills_max - fills_left)
 
     def spend(self, taker: Order, budget_atoms: int) -> Outcome:
         """Buy whole lots for a budget of quote atoms (spot)."""

@@ -46,8 +46,9 @@ from .entry import (
     refuse_price,
     refuse_qty,
 )
+from .fills import Outcome, Stop
 from .ladder import on_ladder
-from .matching import Matching, Outcome, Stop
+from .matching import Matching
 from .state import Array, Refusal, State
 
 _BUY: Final = int(Side.BUY)
@@ -130,9 +131,9 @@ class Trading:
             return best is not None and (
                 best.price_ticks <= price if order.side == _BUY else best.price_ticks >= price
             )
-        if market.outcome.house is not None and not order.post_only:
+        if self.matching.meets(market, order.side, price, order.left_lots):
             return True
-        return self.matching.crossing(market, order.side, price) != 0
+        return market.outcome.house is not None and self._crossing.finds(order, price)
 
     def carry_out(self, order: Order, order_type: int, tif: int, budget: int, loss: int) -> Done:
         """Match an order that was accepted and is not at rest; rest or cancel what is left.
@@ -160,9 +161,9 @@ class Trading:
                 return (order.order_id, outcome.filled_lots, 0)
         else:
             outcome = matching.fill(order, limit, hold_ticks)
-            loss -= outcome.held_used_atoms
             if order.left_lots and outcome.stop is Stop.NO_MATCH and not is_market and not least:
                 outcome = self._cross(order, limit, outcome)
+            loss -= outcome.held_used_atoms
         return self._end(order, outcome, order_type, tif, hold_ticks, loss)
 
     def _cross(self, order: Order, limit: int, outcome: Outcome) -> Outcome:
@@ -184,7 +185,7 @@ class Trading:
                 self.cancels.drop_dust(order, dust)
             self._come_to_rest(order)
             return (order.order_id, order.qty_lots - left, left)
-        if not left and not loss and stop is not Stop.SELF_TRADE:
+        if not left and not loss and not outcome.dust and stop is not Stop.SELF_TRADE:
             self._forget(order)
             if order.terms is not None and order.terms.pair is not None:
                 pairs.filled(self._state, order)
@@ -195,10 +196,12 @@ class Trading:
             reason = CancelReason.SELF_TRADE
         elif stop is Stop.GROUP:
             reason = CancelReason.GROUP_TRIPPED
+        elif outcome.dust and not left:
+            reason = CancelReason.DUST
         elif order_type == _MARKET:
             reason = CancelReason.BUDGET_SPENT if stop is Stop.BUDGET else CancelReason.NO_LIQUIDITY
         else:
-            reason = CancelReason.IOC if left else CancelReason.DUST
+            reason = CancelReason.IOC
         return self._ends(order, reason, left, loss)
 
     def _ends(self, order: Order, reason: int, left: int, loss: int) -> Done:
@@ -367,12 +370,9 @@ class Trading:
             return (order.order_id, filled, left)
         self.matching.tripped = False
         outcome = self.matching.fill(order, price, price)
-        loss = wanted - outcome.held_used_atoms
-        if order.left_lots and outcome.stop is Stop.NO_MATCH and not order.post_only:
-            crossed = self._cross(order, price, outcome)
-            loss -= crossed.held_used_atoms - outcome.held_used_atoms
-            outcome = crossed
-        return self._end(order, outcome, _LIMIT, _GTC, price, loss)
+        if order.left_lots and outcome.stop is Stop.NO_MATCH:
+            outcome = self._cross(order, price, outcome)
+        return self._end(order, outcome, _LIMIT, _GTC, price, wanted - outcome.held_used_atoms)
 
     def _check_limits(self, account: Account, market: Market, order: Order, price: int, qty: int) -> None:
         """Check a replaced order's size, price and position."""
