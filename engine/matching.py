@@ -49,7 +49,7 @@ class Matching:
     def __init__(self, state: State, cancels: Cancels) -> None:
         self._state = state
         self._cancels = cancels
-        self.implied = Implied(state, self)
+        self.implied = Implied(state, self, cancels)
         self.tripped = False
 
     def crossing(self, market: Market, side: int, price_ticks: int) -> int:
