@@ -88,9 +88,7 @@ class Groups:
         group = account.groups.get(command.group)
         if group is None:
             if not command.lots_max:
-                raise Refusal(
-                    Code.UNKNOWN_GROUP, f"expected a group of {account.name}, was {command.group}"
-                )
+                raise Refusal(Code.UNKNOWN_GROUP, f"expected a group of {account.name}, was {command.group}")
             if len(account.groups) >= GROUPS_PER_ACCOUNT_MAX:
                 raise Refusal(
                     Code.TOO_MANY_ENTRIES,
@@ -112,7 +110,8 @@ class Groups:
 
 def group_row(group: Group) -> tuple[Any, ...]:
     """Return a group as plain data."""
-    return (group.account.name, group.name, group.lots_max, group.window_ns, group.tripped, tuple(group.trades))
+    numbers = (group.lots_max, group.window_ns, group.tripped)
+    return (group.account.name, group.name, *numbers, tuple(group.trades))
 
 
 def restore_group(state: State, row: tuple[Any, ...]) -> Group:

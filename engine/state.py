@@ -9,6 +9,8 @@ from collections import deque
 from dataclasses import astuple, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
+from sortedcontainers import SortedDict
+
 from bus.commands import FEES, OPERATOR
 from bus.errors import Code
 from bus.events import EVENT_NUMBERS, Event, KeyCreated
@@ -18,6 +20,7 @@ from .book import Market, Order
 from .timers import Timers
 
 if TYPE_CHECKING:
+    from .groups import Group
     from .outcomes import OutcomeMarket
 
 Array = tuple[Any, ...]
@@ -116,6 +119,14 @@ class State:
         self.timers = Timers()
         self.touched: dict[str, Market] = {}
         """Books in which orders wait and that had trades since what waits was last looked at."""
+        self.triggered: SortedDict[int, Market] = SortedDict()
+        """Books whose queue of triggered orders is not empty, by number."""
+        self.overdue: dict[int, dict[int, int]] = {}
+        """By number of the book: orders whose bet delay ended while none could go to the book, and when."""
+        self.batch_outcomes: dict[tuple[str, str], tuple[tuple[int, int, int, int, str], ...]] = {}
+        """By account and id of each batch whose id is kept: how its commands went."""
+        self.trips: deque[Group] = deque()
+        """Order groups that have tripped and whose orders are still to be cancelled."""
         self.changed: dict[str, Market] = {}
         """Books that changed and whose auction or offers may have to be told anew."""
         self.links: dict[tuple[int, int], tuple[int, int]] = {}
@@ -124,6 +135,11 @@ class State:
     def emit(self, event: Event) -> None:
         """Add an event of the command at hand."""
         self.events.append((EVENT_NUMBERS[type(event)], *event))
+
+    def add_book(self, market: Market) -> None:
+        """Add a new book."""
+        market.number = len(self.markets)
+        self.markets[market.name] = market
 
     def watch_trade(self, market: Market, price_ticks: int) -> None:
         """Take note of a trade in a watched book."""
