@@ -24,6 +24,7 @@ from bus.events import Waits
 from . import outcomes, risk, states
 from .accounts import Account
 from .book import Market, Order, Terms
+from .crossing import Crossing
 from .ladder import on_ladder
 from .matching import Matching
 from .state import Array, Refusal, State
@@ -64,6 +65,7 @@ class Entry:
     def __init__(self, state: State, matching: Matching) -> None:
         self._state = state
         self._matching = matching
+        self._crossing = Crossing(state, matching)
         self.loss_atoms = 0
         self.held_atoms = 0
 
@@ -101,10 +103,7 @@ class Entry:
             refuse_qty(market, qty)
         if terms is not None:
             self._check_terms(account, market, fields, terms)
-        delayed = (
-            trigger == 0 and not post_only and market.outcome is not None and market.outcome.delays(market)
-        )
-        if (tif == _GTC or tif > _FOK or trigger or delayed) and (
+        if (tif == _GTC or tif > _FOK or trigger) and (
             account.open_orders >= state.limits.open_orders_per_account_max
         ):
             most = state.limits.open_orders_per_account_max
@@ -113,7 +112,7 @@ class Entry:
                 f"expected fewer than {most} open orders, was {account.open_orders}",
             )
         if account.limits is not None or market.band_ppm:
-            if tif == _GTC or tif > _FOK or trigger or delayed:
+            if tif == _GTC or tif > _FOK or trigger:
                 risk.check_count(account, market)
             risk.check_size(account, market, side, price, qty, budget)
             if not is_market:
@@ -125,6 +124,8 @@ class Entry:
             best = self._matching.crossing(market, side, price)
             if best:
                 refuse_crossing(best, price)
+        outcome = market.outcome
+        delayed = outcome is not None and outcome.bet_delay_ns > 0 and self._delays(account, market, fields)
         loss = self._loss(account, market, fields, trigger != 0 or delayed)
         self.loss_atoms = loss
         if market.outcome is not None:
@@ -233,6 +234,18 @@ class Entry:
                 f"expected a trigger price {'above' if rises else 'below'} the last trade at {last} ticks,"
                 f" was {trigger_ticks}",
             )
+
+    def _delays(self, account: Account, market: Market, fields: Array) -> bool:
+        """Return whether an order that does not wait for a trigger could match now, in an in-play market."""
+        side: int = fields[5]
+        price: int = fields[9] or market.worst_ticks(side)
+        qty: int = fields[10]
+        if market.gathering or fields[8] or (fields[0] == _ADVANCED and fields[14]):
+            return False
+        if self._matching.meets(market, side, price, qty):
+            return True
+        order = Order(0, "", account, market, side, False, price, qty, self._state.now_ns)
+        return fields[6] == _LIMIT and self._crossing.finds(order, price)
 
     def _delay(self, order: Order, order_type: int, tif: int, budget: int) -> None:
         """Let an order of an in-play market wait for its bet delay."""
