@@ -19,12 +19,28 @@ from .followed import Candles, Depth, Missed, Newest, Trades
 from .market_data import AsyncMarketData, MarketData
 from .pending import CommandAnswer, Pending
 from .reports import Image, Report, Reports
-from .rows import Balance, Market, OpenOrder, Order, OrderRow, Status
+from .rows import (
+    AccountRules,
+    Balance,
+    Market,
+    MarketLimits,
+    OpenOrder,
+    Order,
+    OrderRow,
+    Outcome,
+    OutcomeMarket,
+    Pair,
+    Position,
+    Status,
+)
+from .terms import Cancel, NewOrder, Reduce, Replace
 
 __all__ = [
+    "AccountRules",
     "AsyncClient",
     "AsyncMarketData",
     "Balance",
+    "Cancel",
     "Candles",
     "Client",
     "Code",
@@ -34,14 +50,22 @@ __all__ = [
     "Image",
     "Market",
     "MarketData",
+    "MarketLimits",
     "Missed",
+    "NewOrder",
     "Newest",
     "OpenOrder",
     "Order",
     "OrderRow",
+    "Outcome",
+    "OutcomeMarket",
     "OutcomeUnknown",
+    "Pair",
     "Pending",
+    "Position",
+    "Reduce",
     "Rejected",
+    "Replace",
     "Report",
     "Reports",
     "SessionError",

@@ -43,9 +43,10 @@ class AsyncClient(Trading, Questions, Administration):
         queue_max: int = 10_000,
         timeout_s: float = 15.0,
         valid_for_s: float = 15.0,
+        cancel_on_disconnect: bool = False,
         context: "zmq.Context[zmq.Socket[bytes]] | None" = None,
     ) -> None:
-        self._wire = Wire(endpoint, key, secret, window, queue_max, context)
+        self._wire = Wire(endpoint, key, secret, window, queue_max, context, cancel_on_disconnect)
         super().__init__(self._wire.session, account, timeout_s, valid_for_s)
         self._turns = LoopTurns(self._wire)
         self._pipeline = self.session.pipeline

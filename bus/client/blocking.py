@@ -46,6 +46,9 @@ class Client(Trading, Questions, Administration):
         How long a call waits.
     valid_for_s
         How long a command may wait to be executed (at most the venue's ``command_validity_s_max``).
+    cancel_on_disconnect
+        Whether the gateway cancels all orders of the accounts that this client placed orders for when its
+        session ends, also by `close`. (A new connection begins a new session.)
     context
         ZeroMQ context to use; default: the process's own.
     """
@@ -61,9 +64,10 @@ class Client(Trading, Questions, Administration):
         queue_max: int = 10_000,
         timeout_s: float = 15.0,
         valid_for_s: float = 15.0,
+        cancel_on_disconnect: bool = False,
         context: "zmq.Context[zmq.Socket[bytes]] | None" = None,
     ) -> None:
-        self._wire = Wire(endpoint, key, secret, window, queue_max, context)
+        self._wire = Wire(endpoint, key, secret, window, queue_max, context, cancel_on_disconnect)
         super().__init__(self._wire.session, account, timeout_s, valid_for_s)
         self._turns = PollTurns(self._wire)
         self._pipeline = self.session.pipeline

@@ -20,8 +20,9 @@ from ..events import MarketCreated
 from ..units import MarketUnits
 from .pending import CommandAnswer, Pending
 from .pipeline import COMMAND, QUERY
-from .rows import OrderRow
+from .rows import OrderRow, OutcomeMarket, Position
 from .session import Session
+from .terms import CANCEL, PLACE, SideName, side_number
 from .turns import Steps
 
 if TYPE_CHECKING:
@@ -32,10 +33,7 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 
-PLACE, CANCEL = 1, 2
-"""Wire numbers of the commands made here."""
-
-
+PAGE_POSITIONS = 1_000
 VALID_FOR_S_MAX = 86_400
 """Longest validity that a call takes; the venue's own maximum (`validity_s_max`) is lower."""
 
@@ -99,6 +97,7 @@ class Calls:
         self._account = account
         self._valid_for_ns = int(valid_for_s * 1e9)
         self._decimals: dict[str, int] = {}
+        self._outcomes: dict[str, OutcomeMarket] = {}
         self._id_prefix = secrets.token_hex(6) + "-"
         self._ids = 0
 
@@ -226,10 +225,14 @@ class Calls:
         return kind, self.next_id(), account or self.account, self.valid_until_ns(valid_for_s)
 
     def _command(self, fields: tuple[Any, ...]) -> Steps[CommandAnswer]:
-        pending = self.post(COMMAND, (fields,))
+        pending = self.post_command(fields)
         yield pending
         pending.value()
         return pending.answer
+
+    def post_command(self, fields: tuple[Any, ...]) -> Pending:
+        """Hand over a command's wire array."""
+        return self.post(COMMAND, (fields,))
 
     def _query(self, name: str, args: tuple[object, ...]) -> Steps[Any]:
         pending = self.post(QUERY, (name, args))
@@ -264,6 +267,51 @@ class Calls:
             allowed_ns = self.session.granted.validity_s_max * 1_000_000_000
             self._valid_for_ns = min(self._valid_for_ns, max(allowed_ns // 2, allowed_ns - 1_000_000_000))
         return rows
+
+    def _filters(
+        self, market: str, side: SideName | None, price_low: str | None, price_high: str | None
+    ) -> Steps[tuple[str, int, int, int]]:
+        """Return what a mass cancel by filters names: market, side and price range."""
+        if (price_low is not None or price_high is not None) and not market:
+            raise FormError(Code.MISSING_FIELD, "expected the market that the prices are of, was none")
+        low = high = 0
+        if market:
+            units = yield from self._units(market)
+            low = units.price_ticks(price_low) if price_low is not None else 0
+            high = units.price_ticks(price_high) if price_high is not None else 0
+        return market, side_number(side) if side is not None else 0, low, high
+
+    def _outcome_markets(self) -> Steps[dict[str, OutcomeMarket]]:
+        """Ask for all outcome markets."""
+        found = {}
+        for row in (yield from self._query("outcome_markets", ())):
+            decimals = yield from self._decimals_of(row[0][3])
+            market = OutcomeMarket.of(row, decimals)
+            found[market.market] = self._outcomes[market.market] = market
+        return found
+
+    def _outcome_market(self, market: str) -> Steps[OutcomeMarket]:
+        if market not in self._outcomes:
+            yield from self._outcome_markets()
+            if market not in self._outcomes:
+                expected = "expected an outcome market of this venue"
+                raise Rejected(Code.UNKNOWN_MARKET, f"{expected}, was {market!r:.40}")
+        return self._outcomes[market]
+
+    def _positions(self, account: str | None) -> Steps[list[Position]]:
+        """Ask for an account's positions, in pages."""
+        found: list[Position] = []
+        after = ""
+        while True:
+            result = yield from self._query("positions", (account or self.account, after, PAGE_POSITIONS))
+            for row in result[1]:
+                market = yield from self._outcome_market(row[0])
+                if len(row[3]) > len(market.outcomes):
+                    market = (yield from self._outcome_markets())[row[0]]
+                found.append(Position.of(row, market))
+                after = row[0]
+            if not result[1]:
+                return found
 
     def _order_row(self, market: str, name: tuple[int, str], account: str | None) -> Steps[OrderRow]:
         row = yield from self._query("order", (account or self.account, market, *name))

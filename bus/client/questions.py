@@ -5,10 +5,11 @@ Invariant: what is long is fetched in bounded pages.
 
 from typing import Any
 
+from ..commands import MarketModel, MarketState
 from ..units import format_units
 from .calls import Calls, call
 from .pending import CommandAnswer
-from .rows import Balance, Market, OpenOrder, OrderRow
+from .rows import AccountRules, Balance, Market, OpenOrder, OrderRow, OutcomeMarket, Position
 from .turns import Steps
 
 PAGE_ORDERS = 1_000
@@ -90,8 +91,26 @@ class Questions(Calls):
                 last_trade_id,
                 price,
                 units,
+                MarketState(state).name.lower(),
+                MarketModel(units.market.model).name.lower(),
             )
         return found
+
+    @call
+    def outcome_markets(self) -> Steps[dict[str, OutcomeMarket]]:
+        """Return all binary and odds markets by name, as they are now."""
+        return (yield from self._outcome_markets())
+
+    @call
+    def positions(self, account: str | None = None) -> Steps[list[Position]]:
+        """Return the account's positions in outcome markets that are not settled, by market."""
+        return (yield from self._positions(account))
+
+    @call
+    def limits(self, account: str | None = None) -> Steps[AccountRules]:
+        """Return what the operator has set for the account: its terms, and its limits by market."""
+        result = yield from self._query("limits", (account or self.account,))
+        return AccountRules.of(result)
 
     @call
     def query(self, name: str, *args: object) -> Steps[Any]:

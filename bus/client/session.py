@@ -66,6 +66,8 @@ class Session:
         Where jitter comes from.
     window, queue_max
         Most requests under way (the gateway's ``in_flight_max`` applies too), and waiting.
+    cancel_on_disconnect
+        Whether the gateway is to cancel what the session placed when it ends.
 
     Raises
     ------
@@ -97,6 +99,7 @@ class Session:
         random: Random,
         window: int = 4_096,
         queue_max: int = 10_000,
+        cancel_on_disconnect: bool = False,
     ) -> None:
         given: dict[str, object] = {"key": key_id, "secret": secret}
         for name, value in given.items():
@@ -108,6 +111,7 @@ class Session:
         self.connections = 0
         self.trouble = ""
         self.pipeline = Pipeline(random, window, queue_max)
+        self._cancel_on_disconnect = cancel_on_disconnect
         self._window_max = window
         self._logon_with = (key_id, secret, nonce)
         self._logon: Logon | None = None
@@ -262,7 +266,8 @@ class Session:
                 raise error_for(pending.code, pending.detail)
             if pending.op == LOGON_FIRST:
                 final = self._logon.final(pending.result)
-                self.pipeline.serve(LOGON_FINAL, (final,), self._logon_answered)
+                option = (True,) if self._cancel_on_disconnect else ()
+                self.pipeline.serve(LOGON_FINAL, (final, *option), self._logon_answered)
             else:
                 self._take_granted(self._logon.granted(pending.result))
         except ZeropitError as error:

@@ -4,21 +4,35 @@ Invariant: decimal strings become ticks, lots and atoms exactly here, or the cal
 anything is sent.
 """
 
-from typing import Literal
+from collections.abc import Sequence
+from typing import Any
 
-from ..commands import INT_MAX, OrderType, Side, TimeInForce
-from ..errors import Code, FormError
-from ..units import MarketUnits
-from .calls import CANCEL, Calls, call
-from .rows import Order
+from ..commands import INT_MAX, PairKind
+from ..errors import Code, FormError, Rejected
+from ..units import MarketUnits, atoms_from, parse_decimal
+from .calls import Calls, call
+from .pending import CommandAnswer
+from .rows import Order, Outcome, Pair, Position, Status
+from .terms import (
+    CANCEL,
+    REDUCE,
+    REPLACE,
+    Cancel,
+    NewOrder,
+    PreventionName,
+    Reduce,
+    Replace,
+    SideName,
+    Time,
+    TimeInForceName,
+    number_of,
+    placing,
+)
 from .turns import Steps
 
-SideName = Literal["buy", "sell"] | Side
-TimeInForceName = Literal["gtc", "ioc", "fok"] | TimeInForce
-
-_SIDES: dict[object, int] = {"buy": 1, "sell": 2, Side.BUY: 1, Side.SELL: 2}
-_TIMES: dict[object, int] = {"gtc": 1, "ioc": 2, "fok": 3, 1: 1, 2: 2, 3: 3}
-_CANCEL_ALL, _REDUCE, _REPLACE = 3, 4, 5
+_CANCEL_ALL, _PAIR, _BATCH, _CANCEL_MATCHING, _CANCEL_AFTER, _SET_GROUP, _CASH_OUT = 3, 7, 8, 9, 10, 11, 12
+_PAIRS: dict[object, int] = {kind.name.lower(): int(kind) for kind in PairKind}
+_PPM_DECIMALS = 6
 
 
 class Trading(Calls):
@@ -40,14 +54,23 @@ class Trading(Calls):
         budget: str | None = None,
         time_in_force: TimeInForceName | None = None,
         post_only: bool = False,
+        display: str | None = None,
+        min_qty: str | None = None,
+        stop: str | None = None,
+        take_profit: str | None = None,
+        trail: str | None = None,
+        expires: Time | None = None,
+        prevention: PreventionName | None = None,
+        group: str = "",
+        persists: bool = False,
         client_order_id: str | None = None,
         account: str | None = None,
         valid_for_s: float | None = None,
     ) -> Steps[Order]:
-        """Place an order: a limit order with ``price``, else a market order.
+        """Place an order: a limit order with ``price``, else a market order; see `NewOrder` for its terms.
 
         A market order is by ``qty``, or (buys) by ``budget`` in quote units. A limit order is GTC unless
-        said otherwise, a market order IOC.
+        said otherwise, a market order IOC. With ``stop``, ``take_profit`` or ``trail`` it waits.
 
         Raises
         ------
@@ -58,25 +81,127 @@ class Trading(Calls):
         FormError
             A number that is not a whole number of ticks, lots or atoms; nothing was sent.
         """
-        units = yield from self._units(market)
-        qty_lots = units.qty_lots(qty) if qty is not None else 0
-        default = TimeInForce.GTC if price is not None else TimeInForce.IOC
-        pending = self.place_ticks(
-            market,
-            _number_of(side, _SIDES, "side 'buy' or 'sell'"),
-            units.price_ticks(price) if price is not None else 0,
-            qty_lots,
-            client_order_id=client_order_id,
-            account=account,
-            order_type=int(OrderType.LIMIT if price is not None else OrderType.MARKET),
-            time_in_force=_number_of(time_in_force or default, _TIMES, "'gtc', 'ioc' or 'fok'"),
-            post_only=post_only,
-            budget_atoms=units.budget_atoms(budget) if budget is not None else 0,
-            valid_for_s=valid_for_s,
+        order = NewOrder(
+            market, side, price, qty, budget, time_in_force, post_only, display, min_qty, stop, take_profit,
+            trail, expires, prevention, group, persists, client_order_id,
+        )  # fmt: skip
+        return (yield from self._place(order, account, valid_for_s))
+
+    @call
+    def back(
+        self, market: str, *, odds: str, stake: str, persists: bool = False, account: str | None = None
+    ) -> Steps[Order]:
+        """Back a runner (``market`` is its book, ``market:runner``) at these decimal odds or higher."""
+        order = NewOrder(market, "back", odds, stake, persists=persists)
+        return (yield from self._place(order, account, None))
+
+    @call
+    def lay(
+        self, market: str, *, odds: str, stake: str, persists: bool = False, account: str | None = None
+    ) -> Steps[Order]:
+        """Lay a runner (``market`` is its book, ``market:runner``) at these decimal odds or lower."""
+        order = NewOrder(market, "lay", odds, stake, persists=persists)
+        return (yield from self._place(order, account, None))
+
+    def _place(self, order: NewOrder, account: str | None, valid_for_s: float | None) -> Steps[Order]:
+        units = yield from self._units(order.market)
+        order_id = order.client_order_id or self.next_id()
+        until_ns = self.valid_until_ns(valid_for_s)
+        command = placing(order, units, order_id, account or self.account, until_ns)
+        answer = yield from self._command(command)
+        return _placed(answer, order, order_id, units)
+
+    @call
+    def place_pair(
+        self,
+        kind: str,
+        first: NewOrder,
+        second: NewOrder,
+        *,
+        account: str | None = None,
+        valid_for_s: float | None = None,
+    ) -> Steps[Pair]:
+        """Place two orders of one market that belong together: both are accepted, or none.
+
+        ``kind`` "oco": when one trades, is triggered or ends, the other is cancelled. "oto": the second waits
+        until the first is filled.
+        """
+        units = yield from self._units(first.market)
+        head = self._head(_PAIR, account, valid_for_s)
+        owner, until_ns = head[2:]
+        ids = (first.client_order_id or self.next_id(), second.client_order_id or self.next_id())
+        legs = (
+            placing(first, units, ids[0], owner, until_ns),
+            placing(second, (yield from self._units(second.market)), ids[1], owner, until_ns),
         )
+        answer = yield from self._command((*head, number_of(kind, _PAIRS, "a kind of pair"), *legs))
+        kept = yield from self._query("answer", (owner, ids[1]))
+        code, seq, order_id, filled_lots, left_lots, detail = kept[:6]
+        other = CommandAnswer(code, seq, order_id, filled_lots, left_lots, detail, answer.repeated)
+        placed = _placed(other, second, ids[1], units)._replace(status=Status.OPEN)
+        return Pair(head[1], _placed(answer, first, ids[0], units), placed)
+
+    @call
+    def batch(
+        self,
+        commands: Sequence[NewOrder | Cancel | Reduce | Replace],
+        *,
+        atomic: bool = False,
+        account: str | None = None,
+        valid_for_s: float | None = None,
+    ) -> Steps[list[Outcome]]:
+        """Carry out 1 to 100 commands in order, in one transaction; return the outcome of each.
+
+        Each has its own outcome: see `Outcome.error`. With ``atomic`` all are carried out or none
+        (`Rejected`, BATCH_REFUSED); then cancels and reduces come first, and there are no replaces.
+        """
+        head = self._head(_BATCH, account, valid_for_s)
+        owner, until_ns = head[2:]
+        arrays: list[tuple[Any, ...]] = []
+        known: list[MarketUnits] = []
+        for command in commands:
+            units = yield from self._units(command.market)
+            known.append(units)
+            arrays.append(self._inner(command, units, owner, until_ns))
+        pending = self.post_command((*head, atomic, tuple(arrays)))
         yield pending
-        pending.value()
-        return Order.of(pending.answer, pending.id, units, qty_lots or None)
+        answer = pending.value()
+        # Looked up by the batch's id, after its resend came too late, the answer is without them.
+        outcomes: Sequence[Sequence[Any]] = (
+            answer[7] if len(answer) > 7 else (yield from self._kept_outcomes(arrays))
+        )
+        return [
+            Outcome.of(row, str(array[1]), units)
+            for row, array, units in zip(outcomes, arrays, known, strict=True)
+        ]
+
+    def _kept_outcomes(self, arrays: Sequence[tuple[Any, ...]]) -> Steps[list[tuple[Any, ...]]]:
+        """Look the outcomes of a batch's commands up by their ids."""
+        outcomes = []
+        for _, command_id, owner, *_ in arrays:
+            try:
+                code, _, order_id, filled, left, detail = (
+                    yield from self._query("answer", (owner, command_id))
+                )[:6]
+            except Rejected:
+                detail = "expected an answer that is kept, was forgotten; the batch was carried out"
+                code, order_id, filled, left = int(Code.OUTCOME_UNKNOWN), 0, 0, 0
+            outcomes.append((code, order_id, filled, left, detail))
+        return outcomes
+
+    def _inner(
+        self, command: NewOrder | Cancel | Reduce | Replace, units: MarketUnits, owner: str, until_ns: int
+    ) -> tuple[Any, ...]:
+        """Return the wire array of a command in a batch."""
+        if isinstance(command, NewOrder):
+            order_id = command.client_order_id or self.next_id()
+            return placing(command, units, order_id, owner, until_ns)
+        head = (self.next_id(), owner, until_ns, command.market, command.order_id, command.client_order_id)
+        if isinstance(command, Cancel):
+            return (CANCEL, *head)
+        if isinstance(command, Reduce):
+            return (REDUCE, *head, units.qty_lots(command.qty))
+        return (REPLACE, *head, units.price_ticks(command.price), units.qty_lots(command.qty))
 
     @call
     def cancel(
@@ -104,6 +229,69 @@ class Trading(Calls):
         before if they are to be cancelled too.
         """
         yield from self._command((*self._head(_CANCEL_ALL, account, valid_for_s), market))
+
+    @call
+    def cancel_matching(
+        self,
+        market: str = "",
+        *,
+        side: SideName | None = None,
+        price_low: str | None = None,
+        price_high: str | None = None,
+        account: str | None = None,
+        valid_for_s: float | None = None,
+    ) -> Steps[None]:
+        """Cancel the account's open orders that match all that is given; prices need a ``market``."""
+        filters = yield from self._filters(market, side, price_low, price_high)
+        yield from self._command((*self._head(_CANCEL_MATCHING, account, valid_for_s), *filters))
+
+    @call
+    def cancel_after(self, timeout_s: float, *, account: str | None = None) -> Steps[None]:
+        """Cancel all orders of the account ``timeout_s`` (0.1 to 86,400) from now unless called again; 0: do
+        not.
+
+        The engine keeps the time: it is there when client and gateway are not.
+        """
+        if type(timeout_s) not in (int, float) or not 0 <= timeout_s <= 86_400:
+            raise FormError(Code.OUT_OF_RANGE, f"expected 0 to 86400 seconds, was {timeout_s!r:.40}")
+        yield from self._command((*self._head(_CANCEL_AFTER, account, None), round(timeout_s * 1e9)))
+
+    @call
+    def set_group(
+        self, group: str, *, lots_max: int, window_s: float = 1.0, account: str | None = None
+    ) -> Steps[None]:
+        """Make or reset an order group: it trips once its orders traded ``lots_max`` within ``window_s``.
+
+        Tripped, its orders are cancelled and new ones refused until it is set again. ``lots_max`` 0 removes
+        it.
+        """
+        if type(window_s) not in (int, float) or not 0 <= window_s <= 3_600:
+            raise FormError(Code.OUT_OF_RANGE, f"expected a window of 0.001 to 3600 s, was {window_s!r:.40}")
+        fields = (*self._head(_SET_GROUP, account, None), group, lots_max, round(window_s * 1e9))
+        yield from self._command(fields)
+
+    @call
+    def cash_out(
+        self, market: str, *, share: str = "1", worst: str | None = None, account: str | None = None
+    ) -> Steps[Position | None]:
+        """Close a share (up to "1") of the position in an outcome market against the books, all or nothing.
+
+        ``worst``: the least result in any outcome that is acceptable afterwards, in the asset (it may be
+        negative). Returns the position that is left.
+        """
+        share_ppm = atoms_from(share, _PPM_DECIMALS, "share")
+        worst_atoms = -INT_MAX
+        if worst is not None:
+            decimals = (yield from self._outcome_market(market)).asset_decimals
+            sign, digits = (-1, worst[1:]) if worst.startswith("-") else (1, worst)
+            parse_decimal(digits, "worst")
+            worst_atoms = sign * atoms_from(digits, decimals, "worst")
+        fields = (*self._head(_CASH_OUT, account, None), market, share_ppm, worst_atoms)
+        yield from self._command(fields)
+        for position in (yield from self._positions(account)):
+            if position.market == market:
+                return position
+        return None
 
     @call
     def reduce(
@@ -174,7 +362,7 @@ class Trading(Calls):
         valid_for_s: float | None,
     ) -> Steps[Order]:
         lots = units.qty_lots(qty)
-        fields = (*self._head(_REDUCE, account, valid_for_s), units.market.market, *name, lots)
+        fields = (*self._head(REDUCE, account, valid_for_s), units.market.market, *name, lots)
         answer = yield from self._command(fields)
         return Order.of(answer, name[1], units, INT_MAX)
 
@@ -188,13 +376,13 @@ class Trading(Calls):
         valid_for_s: float | None,
     ) -> Steps[Order]:
         ticks, lots = units.price_ticks(price), units.qty_lots(qty)
-        fields = (*self._head(_REPLACE, account, valid_for_s), units.market.market, *name, ticks, lots)
+        fields = (*self._head(REPLACE, account, valid_for_s), units.market.market, *name, ticks, lots)
         answer = yield from self._command(fields)
         return Order.of(answer, name[1], units, lots)
 
 
-def _number_of(value: object, numbers: dict[object, int], expected: str) -> int:
-    number = numbers.get(value) if isinstance(value, str | int) else None
-    if number is None:
-        raise FormError(Code.OUT_OF_RANGE, f"expected {expected}, was {value!r:.40}")
-    return number
+def _placed(answer: CommandAnswer, order: NewOrder, order_id: str, units: MarketUnits) -> Order:
+    """Return the order that was just placed; one that waits is open, also if it has no quantity."""
+    lots = units.qty_lots(order.qty) if order.qty is not None else None
+    placed = Order.of(answer, order_id, units, lots)
+    return placed._replace(status=Status.OPEN) if order.waits else placed

@@ -32,7 +32,7 @@ class Wire:
         The gateway's.
     key, secret
         What to log on with.
-    window, queue_max
+    window, queue_max, cancel_on_disconnect
         See `Session`.
     context
         Where the sockets are made; None: the process's own.
@@ -46,6 +46,7 @@ class Wire:
         window: int,
         queue_max: int,
         context: "zmq.Context[zmq.Socket[bytes]] | None",
+        cancel_on_disconnect: bool = False,
     ) -> None:
         self.session = Session(
             key,
@@ -54,6 +55,7 @@ class Wire:
             random=Random(),
             window=window,
             queue_max=queue_max,
+            cancel_on_disconnect=cancel_on_disconnect,
         )
         self.on_open: Callable[[list[Any]], object] = ignore
         self.on_close: Callable[[list[Any]], object] = ignore

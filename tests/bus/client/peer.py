@@ -143,7 +143,7 @@ class Peer:
         return self._answers[name]
 
 
-def new_session(**options: int) -> Session:
+def new_session(**options: Any) -> Session:
     """Return a session that knows the peer's secret."""
     random = Random(2)
     return Session("key-1", SECRET, nonce=lambda: make_nonce(random.randbytes(18)), random=random, **options)
