@@ -138,14 +138,13 @@ class OutcomeMarket:
 
     ``live``: the runners that were not removed. ``bets`` are all trades in order of time, until settlement.
     ``positions`` are in order of the account's first order or trade; those from index ``anew`` on wait for
-    their held funds to be set anew. ``overdue``: orders whose bet delay ended while no order could go to
-    the book, as ``(due_ns, order_id)``.
+    their held funds to be set anew.
     """
 
     __slots__ = (
         "anew", "asset", "bet_delay_ns", "bets", "books", "commission_ppm", "created_runners", "house",
         "house_loss_max_atoms", "in_play", "live", "match_loss_max_atoms", "model", "name", "offered",
-        "overdue", "positions", "removal_rule", "runners", "spec", "state",
+        "positions", "removal_rule", "runners", "spec", "state",
     )  # fmt: skip
 
     def __init__(self, state: State, spec: OutcomeMarketCreated, runners: list[str]) -> None:
@@ -170,7 +169,6 @@ class OutcomeMarket:
         self.in_play = False
         self.bet_delay_ns = 0
         self.anew = NEVER
-        self.overdue: list[tuple[int, int]] = []
         self.offered: dict[tuple[str, int], tuple[int, int]] = {}
         """The last `BestOffered` of each book and side: price and lots."""
 
@@ -178,15 +176,6 @@ class OutcomeMarket:
     def has_implied(self) -> bool:
         """Whether a taker also meets the orders of the other runner's book."""
         return self.model == _ODDS and self.created_runners == 2
-
-    @property
-    def busy(self) -> bool:
-        """Whether a step of some work in it is still to come."""
-        return any(book.busy for book in self.books)
-
-    def delays(self, book: "Market") -> bool:
-        """Return whether new orders that could match wait for a bet delay."""
-        return self.bet_delay_ns > 0 and not book.gathering
 
     @property
     def live_books(self) -> list["Market"]:
@@ -402,14 +391,13 @@ def outcome_row(outcome: OutcomeMarket) -> tuple[Any, ...]:
     return (
         tuple(outcome.spec), tuple(outcome.runners), tuple(outcome.live), outcome.created_runners,
         tuple(book.name for book in outcome.books), outcome.in_play, outcome.bet_delay_ns, outcome.anew,
-        tuple(outcome.overdue),
         tuple((*book_side, *offer) for book_side, offer in outcome.offered.items()),
     )  # fmt: skip
 
 
 def restore_outcome(state: State, row: tuple[Any, ...]) -> None:
     """Add the outcome market of a row; its books and accounts are there already."""
-    spec, runners, live, created, books, in_play, bet_delay_ns, anew, overdue, offered = row
+    spec, runners, live, created, books, in_play, bet_delay_ns, anew, offered = row
     outcome = OutcomeMarket(state, OutcomeMarketCreated(*spec), list(runners))
     outcome.live = list(live)
     outcome.created_runners = created
@@ -417,7 +405,6 @@ def restore_outcome(state: State, row: tuple[Any, ...]) -> None:
         outcome.books.append(state.markets[name])
         state.markets[name].outcome = outcome
     outcome.in_play, outcome.bet_delay_ns, outcome.anew = in_play, bet_delay_ns, anew
-    outcome.overdue = [(due_ns, order_id) for due_ns, order_id in overdue]
     outcome.offered = {(book, side): (price, lots) for book, side, price, lots in offered}
     state.outcome_markets[outcome.name] = outcome
 

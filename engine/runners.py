@@ -29,7 +29,7 @@ from bus.events import (
 
 from . import ladder, outcomes
 from .accounts import Account
-from .book import Level, Market, Order
+from .book import Market, Order
 from .jobs import begin
 from .outcomes import Bet, OutcomeMarket
 from .settling import OutcomeJob, all_anew, make_void, outcome_market, refuse_busy
@@ -42,7 +42,6 @@ _ODDS: Final = int(MarketModel.ODDS)
 _PPM: Final = 1_000_000
 _RUNNERS_MAX: Final = 64
 _REDUCES_FROM_PPM: Final = 25_000
-_ABOVE_LOWEST_TICKS: Final = ladder.LOWEST_TICKS + 1
 _LARGEST_TICKS: Final = 100_000
 """Above every price of every model: what the largest order may be worth."""
 
@@ -55,10 +54,6 @@ class Adding(OutcomeJob):
 
     __slots__ = ()
 
-    def __init__(self, outcome: OutcomeMarket) -> None:
-        super().__init__(outcome)
-        outcome.anew = 0
-
     def step(self, state: State, trading: Trading) -> bool:
         """Do as many accounts as fit; return whether all are done."""
         return all_anew(self.outcome, state, trading, 0)
@@ -70,32 +65,26 @@ class Adding(OutcomeJob):
 
 def restore_adding(state: State, row: tuple[Any, ...]) -> Adding:
     """Return the job of a row."""
-    outcome = state.outcome_markets[row[0]]
-    anew = outcome.anew
-    job = Adding(outcome)
-    outcome.anew = anew
-    return job
+    return Adding(state.outcome_markets[row[0]])
 
 
 class Removal(OutcomeJob):
     """Cancels a runner's orders, then its lays of the others or reduces their odds, then corrects the bets.
 
-    ``lays_on`` is the runner whose lays are next, ``from_ticks`` the lowest odds of those that were not
-    reduced yet (the lowest go first, so that none is met again at its reduced odds), ``at`` the next bet. At
-    last held funds are set anew.
+    ``lays_on`` is the runner whose lays are next, from order id ``from_id`` on, ``at`` the next bet. At last
+    held funds are set anew.
     """
 
-    __slots__ = ("at", "end", "from_ticks", "lays_on", "reduction_ppm", "runner")
+    __slots__ = ("at", "end", "from_id", "lays_on", "reduction_ppm", "runner")
 
     def __init__(self, outcome: OutcomeMarket, runner: int, reduction_ppm: int) -> None:
         super().__init__(outcome)
         self.runner = runner
         self.reduction_ppm = reduction_ppm
         self.lays_on = 0 if reduction_ppm >= _REDUCES_FROM_PPM else len(outcome.runners)
-        self.from_ticks = _ABOVE_LOWEST_TICKS
+        self.from_id = 0
         self.at = 0
         self.end = len(outcome.bets)
-        outcome.anew = 0
 
     def step(self, state: State, trading: Trading) -> bool:
         """Do what fits into a transaction; return whether all is done."""
@@ -105,11 +94,14 @@ class Removal(OutcomeJob):
                 return False
             trading.cancel_order(order, CancelReason.RUNNER_REMOVED)
         while self.lays_on < len(outcome.books):
-            if len(state.events) + 2 > room:
-                return False
-            if not self._next_lay(outcome.books[self.lays_on], state, trading):
-                self.lays_on += 1
-                self.from_ticks = _ABOVE_LOWEST_TICKS
+            for order in _lays(outcome.books[self.lays_on], self.from_id):
+                if len(state.events) + 2 > room:
+                    return False
+                if order.order_id in state.orders:
+                    self._take_lay(order, state, trading)
+                self.from_id = order.order_id + 1
+            self.lays_on += 1
+            self.from_id = 0
         looked = 0
         while self.at < self.end:
             if looked == room:
@@ -122,25 +114,13 @@ class Removal(OutcomeJob):
         outcome.books[self.runner].mark(state=MarketState.VOIDED)
         return True
 
-    def _next_lay(self, book: Market, state: State, trading: Trading) -> bool:
-        """Cancel a book's next lay, or reduce its odds; return whether there was one."""
-        order: Order | None = None
-        if self.outcome.removal_rule == RemovalRule.REDUCE_ODDS:
-            level = _lowest_bid(book, self.from_ticks)
-            if level is not None:
-                order = level.first
-                self.from_ticks = level.price_ticks
-        elif book.bids.best is not None:
-            order = book.bids.best.first
-        if order is None:
-            order = _next_waiting(book, _BUY)
-            if order is None:
-                return False
-        elif self.outcome.removal_rule == RemovalRule.REDUCE_ODDS and not _is_leg(order):
+    def _take_lay(self, order: Order, state: State, trading: Trading) -> None:
+        """Cancel a lay, or reduce its odds."""
+        pair = order.terms is not None and order.terms.pair is not None
+        if self.outcome.removal_rule == RemovalRule.REDUCE_ODDS and not order.waits and not pair:
             _reduce_odds(order, self.reduction_ppm, state)
-            return True
-        trading.cancel_order(order, CancelReason.RUNNER_REMOVED)
-        return True
+        else:
+            trading.cancel_order(order, CancelReason.RUNNER_REMOVED)
 
     def _correct(self, bet: Bet) -> None:
         """Make a bet on the runner void, or reduce the winnings of one on another."""
@@ -157,40 +137,34 @@ class Removal(OutcomeJob):
 
     def row(self) -> tuple[Any, ...]:
         """Return the job as plain data."""
-        cursor = (self.lays_on, self.from_ticks, self.at, self.end)
+        cursor = (self.lays_on, self.from_id, self.at, self.end)
         return (self.outcome.name, self.runner, self.reduction_ppm, *cursor)
 
 
 def restore_removal(state: State, row: tuple[Any, ...]) -> Removal:
     """Return the job of a row."""
-    name, runner, reduction_ppm, lays_on, from_ticks, at, end = row
-    outcome = state.outcome_markets[name]
-    anew = outcome.anew
-    job = Removal(outcome, runner, reduction_ppm)
-    job.lays_on, job.from_ticks, job.at, job.end, outcome.anew = lays_on, from_ticks, at, end, anew
+    name, runner, reduction_ppm, lays_on, from_id, at, end = row
+    job = Removal(state.outcome_markets[name], runner, reduction_ppm)
+    job.lays_on, job.from_id, job.at, job.end = lays_on, from_id, at, end
     return job
 
 
 def _next_order(book: Market) -> Order | None:
     level = book.bids.best or book.asks.best
-    return level.first if level is not None else _next_waiting(book, 0)
+    if level is not None:
+        return level.first
+    return next(iter(book.stops.orders.values())) if book.stops is not None else None
 
 
-def _next_waiting(book: Market, side: int) -> Order | None:
-    """Return the waiting order of a side (0: any) with the lowest id, if any."""
-    return None
+def _lays(book: Market, from_id: int) -> list[Order]:
+    """Return a book's lays, resting and waiting, from an order id on, by order id; O(n log n)."""
+    waiting = book.stops.orders.values() if book.stops is not None else ()
+    lays = [*book.bids.orders(), *(order for order in waiting if order.side == _BUY)]
+    return sorted((order for order in lays if order.order_id >= from_id), key=_order_id)
 
 
-def _is_leg(order: Order) -> bool:
-    return order.terms is not None and order.terms.pair is not None
-
-
-def _lowest_bid(book: Market, from_ticks: int) -> Level | None:
-    """Return the level of bids with the lowest odds from some odds on; O(log levels)."""
-    rungs = book.bids.ladder
-    index = rungs.bisect_right(-from_ticks) - 1
-    level: Level | None = rungs.peekitem(index)[1] if index >= 0 else None
-    return level
+def _order_id(order: Order) -> int:
+    return order.order_id
 
 
 def _reduce_odds(order: Order, reduction_ppm: int, state: State) -> None:
@@ -255,22 +229,19 @@ class Runners:
     def add_runner(self, _: Account, command: AddRunner) -> Done:
         """Carry out an AddRunner."""
         outcome = self._still(command.market)
-        if len(outcome.live) == 2:
-            raise Refusal(
-                Code.WRONG_MARKET_MODEL, f"expected three runners or more, was {outcome.name} with two"
-            )
-        refuse_busy(outcome)
         book = f"{outcome.name}:{command.runner}"
-        if command.runner in outcome.runners or book in self._state.markets:
+        if command.runner in outcome.runners:
             raise Refusal(Code.ALREADY_EXISTS, f"expected a new runner, was {command.runner} which exists")
         if len(outcome.runners) >= _RUNNERS_MAX:
             raise Refusal(
                 Code.TOO_MANY_ENTRIES, f"expected fewer than {_RUNNERS_MAX} runners, was {_RUNNERS_MAX}"
             )
         self._refuse_full(1)
+        _refuse_two(outcome)
         runner = len(outcome.runners)
         outcome.runners.append(command.runner)
         outcome.live.append(runner)
+        outcome.anew = 0
         self._state.emit(RunnerAdded(outcome.name, command.runner))
         self._add_book(outcome, book, runner, outcome.market_state)
         begin(Adding(outcome), self._state, self._trading)
@@ -279,16 +250,12 @@ class Runners:
     def remove_runner(self, _: Account, command: RemoveRunner) -> Done:
         """Carry out a RemoveRunner."""
         outcome = self._still(command.market)
-        refuse_busy(outcome)
         runner = outcome.runners.index(command.runner) if command.runner in outcome.runners else -1
         if runner not in outcome.live:
             raise Refusal(Code.UNKNOWN_RUNNER, f"expected a runner of {outcome.name}, was {command.runner}")
-        if len(outcome.live) == 2:
-            raise Refusal(
-                Code.WRONG_MARKET_MODEL,
-                f"expected three runners or more (void it instead), was {outcome.name}",
-            )
+        _refuse_two(outcome)
         outcome.live.remove(runner)
+        outcome.anew = 0
         self._state.emit(RunnerRemoved(outcome.name, command.runner, command.reduction_ppm))
         begin(Removal(outcome, runner, command.reduction_ppm), self._state, self._trading)
         return _NOTHING
@@ -301,6 +268,7 @@ class Runners:
         if outcome.market_state not in _STILL:
             was = MarketState(outcome.market_state).name
             raise Refusal(Code.STATE_NOT_ALLOWED, f"expected HALTED or SUSPENDED, was {was}")
+        refuse_busy(outcome, self._state)
         return outcome
 
     def _refuse_full(self, books: int) -> None:
@@ -322,8 +290,16 @@ class Runners:
         book.outcome = outcome
         book.mark(state=state)
         outcome.books.append(book)
-        self._state.markets[name] = book
+        self._state.add_book(book)
         self._state.emit(created)
+
+
+def _refuse_two(outcome: OutcomeMarket) -> None:
+    if len(outcome.live) == 2:
+        raise Refusal(
+            Code.WRONG_MARKET_MODEL,
+            f"expected a market of three runners or more, was {outcome.name} with two",
+        )
 
 
 def _check_numbers(command: CreateOutcomeMarket) -> None:

@@ -62,7 +62,7 @@ class Settlement(OutcomeJob):
     def step(self, state: State, _: Trading) -> bool:
         """Settle as many accounts as fit into a transaction; return whether all are settled."""
         outcome, room = self.outcome, state.limits.events_per_transaction_max
-        positions, last = outcome.positions, outcome.house or state.fees
+        positions, last = outcome.positions, self._last(state)
         looked = 0
         while looked < room and len(state.events) + 3 <= room:
             looked += 1
@@ -71,10 +71,17 @@ class Settlement(OutcomeJob):
                     self._settle(positions[self.at], state, False)
                 self.at += 1
                 continue
-            self._settle(last.positions.get(outcome.name) or Position(outcome, last), state, True)
+            if last is not None:
+                self._settle(last.positions.get(outcome.name) or Position(outcome, last), state, True)
             self._end(state)
             return True
         return False
+
+    def _last(self, state: State) -> Account | None:
+        """Return the account that is settled last, with what the rounding of a dead heat leaves."""
+        if self.outcome.house is not None:
+            return self.outcome.house
+        return state.fees if len(self.winners) > 1 else None
 
     def _settle(self, position: Position, state: State, last: bool) -> None:
         """Pay one account; the last one also gets what dividing has left."""
@@ -128,15 +135,12 @@ def restore_settlement(state: State, row: tuple[Any, ...]) -> Settlement:
 class Undoing(OutcomeJob):
     """Makes the trades from index ``at`` to before ``end`` void, then sets held funds anew."""
 
-    __slots__ = ("at", "end", "from_ns", "to_ns", "trades")
+    __slots__ = ("at", "end")
 
-    def __init__(self, outcome: OutcomeMarket, from_ns: int, to_ns: int) -> None:
+    def __init__(self, outcome: OutcomeMarket, at: int, end: int) -> None:
         super().__init__(outcome)
-        self.from_ns = from_ns
-        self.to_ns = to_ns
-        self.at, self.end = outcome.bets_between(from_ns, to_ns)
-        self.trades = 0
-        outcome.anew = 0
+        self.at = at
+        self.end = end
 
     def step(self, state: State, trading: Trading) -> bool:
         """Make trades void, then hold for accounts anew, as many as fit; return whether all is done."""
@@ -145,30 +149,21 @@ class Undoing(OutcomeJob):
         while self.at < self.end:
             if looked == looked_max:
                 return False
-            bet = outcome.bets[self.at]
-            if not bet.void:
-                make_void(bet, outcome)
-                self.trades += 1
+            if not outcome.bets[self.at].void:
+                make_void(outcome.bets[self.at], outcome)
             self.at += 1
             looked += 1
-        if self.at == self.end:
-            self.at += 1
-            state.emit(TradesVoided(outcome.name, self.from_ns, self.to_ns, self.trades))
         return all_anew(outcome, state, trading, looked)
 
     def row(self) -> tuple[Any, ...]:
         """Return the job as plain data."""
-        return (self.outcome.name, self.from_ns, self.to_ns, self.at, self.end, self.trades)
+        return (self.outcome.name, self.at, self.end)
 
 
 def restore_undoing(state: State, row: tuple[Any, ...]) -> Undoing:
     """Return the job of a row."""
-    name, from_ns, to_ns, at, end, trades = row
-    outcome = state.outcome_markets[name]
-    anew = outcome.anew
-    job = Undoing(outcome, from_ns, to_ns)
-    job.at, job.end, job.trades, outcome.anew = at, end, trades, anew
-    return job
+    name, at, end = row
+    return Undoing(state.outcome_markets[name], at, end)
 
 
 # ---- what removing and adding runners does too ----------------------------------------------------------
@@ -228,9 +223,9 @@ def outcome_market(state: State, name: str) -> OutcomeMarket:
     return outcome
 
 
-def refuse_busy(outcome: OutcomeMarket) -> None:
-    """Refuse MARKET_BUSY while some work is under way in an outcome market."""
-    if outcome.busy:
+def refuse_busy(outcome: OutcomeMarket, state: State) -> None:
+    """Refuse MARKET_BUSY while a change of runners, a void of trades or the settlement is under way."""
+    if any(isinstance(job, OutcomeJob) and job.outcome is outcome for job in state.jobs):
         raise Refusal(Code.MARKET_BUSY, f"expected a market without work under way, was {outcome.name}")
 
 
@@ -268,13 +263,12 @@ class Settling:
         if outcome.market_state not in _UNDOABLE:
             name = MarketState(outcome.market_state).name
             raise Refusal(Code.STATE_NOT_ALLOWED, f"expected HALTED, SUSPENDED or CLOSED, was {name}")
-        refuse_busy(outcome)
-        if command.from_ns >= command.to_ns:
-            raise Refusal(
-                Code.INVALID_COMBINATION,
-                f"expected from_ns before to_ns, was {command.from_ns} and {command.to_ns}",
-            )
-        begin(Undoing(outcome, command.from_ns, command.to_ns), self._state, self._trading)
+        refuse_busy(outcome, self._state)
+        at, end = outcome.bets_between(command.from_ns, command.to_ns)
+        trades = sum(1 for index in range(at, end) if not outcome.bets[index].void)
+        outcome.anew = 0
+        self._state.emit(TradesVoided(outcome.name, command.from_ns, command.to_ns, trades))
+        begin(Undoing(outcome, at, end), self._state, self._trading)
         return _NOTHING
 
     def _closed(self, name: str) -> OutcomeMarket:
@@ -282,5 +276,5 @@ class Settling:
         if outcome.market_state != MarketState.CLOSED:
             was = MarketState(outcome.market_state).name
             raise Refusal(Code.MARKET_NOT_CLOSED, f"expected {name} to be CLOSED, was {was}")
-        refuse_busy(outcome)
+        refuse_busy(outcome, self._state)
         return outcome
