@@ -139,7 +139,8 @@ class Database:
         outcome = self.fetch(
             "SELECT market, model, asset, "
             "(SELECT array_agg(name ORDER BY runner) FROM runners AS r WHERE r.market = o.market), "
-            "lot_atoms, qty_lots_max, commission_ppm, removal_rule, house, match_loss_max_atoms, house_loss_max_atoms "
+            "lot_atoms, qty_lots_max, commission_ppm, removal_rule, house, match_loss_max_atoms, "
+            "house_loss_max_atoms "
             "FROM outcome_markets AS o",
             (),
         )

@@ -11,8 +11,10 @@ from typing import Any, NamedTuple, NoReturn
 
 from bus.commands import INT_MAX
 from bus.errors import Code, FormError, Rejected
+from bus.market_data import AUCTION
 
-from .rows import CANDLE_INTERVALS_S, Row
+from .batch import Row
+from .rows import CANDLE_INTERVALS_S
 
 MINUTE_S, HOUR_S, DAY_S = 60, 3_600, 86_400
 INTERVALS_S = {
@@ -48,15 +50,24 @@ class Arguments(NamedTuple):
 
 _TRADE = (
     "trade_id, seq, time_ns, price_ticks, qty_lots, taker_side, maker_account, maker_order_id, "
-    "taker_account, taker_order_id"
+    "taker_account, taker_order_id, kind, void"
 )
 _ORDER = (
-    "order_id, client_order_id, account, market, side, order_type, time_in_force, post_only, price_ticks, "
+    "o.order_id, client_order_id, account, market, side, order_type, time_in_force, post_only, price_ticks, "
     "qty_lots, budget_atoms, filled_lots, filled_atoms, left_lots, fee_atoms, status, reason, created_ns, "
-    "updated_ns, updated_seq"
+    "updated_ns, updated_seq, rebate_atoms, coalesce(display_lots, 0), coalesce(min_lots, 0), "
+    "coalesce(trigger, 0), coalesce(trigger_ticks, 0), coalesce(trail_ticks, 0), coalesce(expires_ns, 0), "
+    "coalesce(prevention, 0), coalesce(group_name, ''), coalesce(persists, false), coalesce(waits, 0), "
+    "coalesce(kind, 0), coalesce(other_order_id, 0)"
+)
+_OF_ORDERS = (
+    "AS o LEFT JOIN order_terms AS t ON t.order_id = o.order_id "
+    "LEFT JOIN order_pairs AS p ON p.order_id = o.order_id ORDER BY o.order_id"
 )
 _ORDER_EVENT = "seq, time_ns, event, price_ticks, qty_lots, left_lots, trade_id, fee_atoms, reason"
 _BEFORE_NS = "(%b = 0 OR time_ns < %b)"
+# In an auction, which has no maker, the buyer is in the maker's place.
+_IS_MAKER = "(t.maker_order_id = e.order_id)"
 
 
 def _trades(market: str, from_ns: int, to_ns: int, after_trade_id: int, limit: int) -> Page:
@@ -79,16 +90,17 @@ def _last_trades(market: str, before_trade_id: int, limit: int) -> Page:
 
 def _orders(account: str, market: str, from_ns: int, to_ns: int, after_order_id: int, limit: int) -> Page:
     return Page(
-        f"SELECT {_ORDER} FROM orders WHERE account = %b AND (%b = '' OR market = %b) AND order_id > %b "
-        "AND created_ns >= %b AND (%b = 0 OR created_ns < %b) ORDER BY order_id LIMIT %b",
+        f"SELECT {_ORDER} FROM (SELECT * FROM orders WHERE account = %b AND (%b = '' OR market = %b) "
+        "AND order_id > %b AND created_ns >= %b AND (%b = 0 OR created_ns < %b) ORDER BY order_id LIMIT %b) "
+        f"{_OF_ORDERS}",
         (account, market, market, after_order_id, from_ns, to_ns, to_ns, limit),
     )
 
 
 def _last_orders(account: str, market: str, before_order_id: int, limit: int) -> Page:
     return Page(
-        f"SELECT {_ORDER} FROM orders WHERE account = %b AND (%b = '' OR market = %b) AND order_id < %b "
-        "ORDER BY order_id DESC LIMIT %b",
+        f"SELECT {_ORDER} FROM (SELECT * FROM orders WHERE account = %b AND (%b = '' OR market = %b) "
+        f"AND order_id < %b ORDER BY order_id DESC LIMIT %b) {_OF_ORDERS} DESC",
         (account, market, market, before_order_id or INT_MAX, limit),
         newest_first=True,
     )
@@ -99,7 +111,8 @@ def _order(account: str, order_id: int, client_order_id: str) -> Page:
         _refuse(Code.OUT_OF_RANGE, "either order_id or client_order_id", (order_id, client_order_id))
     where = "order_id = %b" if order_id else "client_order_id = %b"
     return Page(
-        f"SELECT {_ORDER} FROM orders WHERE account = %b AND {where} ORDER BY order_id DESC LIMIT 1",
+        f"SELECT {_ORDER} FROM (SELECT * FROM orders WHERE account = %b AND {where} "
+        f"ORDER BY order_id DESC LIMIT 1) {_OF_ORDERS}",
         (account, order_id or client_order_id),
         one=True,
     )
@@ -116,11 +129,12 @@ def _order_events(account: str, order_id: int, after_seq: int, limit: int) -> Pa
 def _account_trades(account: str, market: str, from_ns: int, to_ns: int, after_seq: int, limit: int) -> Page:
     # An account that traded with itself has two rows of one seq: WITH TIES keeps them on one page.
     return Page(
-        "SELECT e.seq, e.time_ns, e.market, e.trade_id, e.order_id, o.side, e.price_ticks, e.qty_lots, "
-        "e.fee_atoms, t.maker_order_id = e.order_id FROM ("
-        "SELECT * FROM order_events WHERE event = 21 AND account = %b AND (%b = '' OR market = %b) "
+        "SELECT e.seq, e.time_ns, e.market, e.trade_id, e.order_id, "
+        f"CASE WHEN NOT {_IS_MAKER} THEN CASE t.kind WHEN {AUCTION} THEN 2 ELSE t.taker_side END "
+        f"WHEN t.kind = {AUCTION} THEN 1 ELSE 3 - t.taker_side END, e.price_ticks, e.qty_lots, "
+        f"e.fee_atoms, {_IS_MAKER} AND t.kind <> {AUCTION}, t.kind, t.void FROM ("
+        "SELECT * FROM order_events WHERE event IN (21, 33) AND account = %b AND (%b = '' OR market = %b) "
         f"AND seq > %b AND time_ns >= %b AND {_BEFORE_NS} ORDER BY seq FETCH FIRST (%b) ROWS WITH TIES) AS e "
-        "JOIN orders AS o ON o.order_id = e.order_id "
         "JOIN trades AS t ON t.market = e.market AND t.trade_id = e.trade_id AND t.time = e.time "
         "ORDER BY e.seq, e.order_id",
         (account, market, market, after_seq, from_ns, to_ns, to_ns, limit),
@@ -132,6 +146,122 @@ def _balance_changes(account: str, asset: str, after_seq: int, limit: int) -> Pa
         "SELECT seq, time_ns, event, asset, available_atoms, held_atoms FROM balance_changes "
         "WHERE account = %b AND asset = %b AND seq > %b ORDER BY seq LIMIT %b",
         (account, asset, after_seq, limit),
+    )
+
+
+def _balances(account: str, after_asset: str, limit: int) -> Page:
+    return Page(
+        "SELECT asset, available_atoms, held_atoms, updated_seq, changes FROM balances "
+        "WHERE account = %b AND asset > %b ORDER BY asset LIMIT %b",
+        (account, after_asset, limit),
+        lambda row: (row[0], int(row[1]), int(row[2]), *row[3:]),
+    )
+
+
+def _statement(account: str, asset: str, after_seq: int, limit: int) -> Page:
+    return _statement_page((account, asset), "seq > %b", "ASC", after_seq, limit)
+
+
+def _last_statement(account: str, asset: str, before_seq: int, limit: int) -> Page:
+    return _statement_page((account, asset), "seq < %b", "DESC", before_seq or INT_MAX, limit)
+
+
+_STATEMENT = """
+WITH page AS (
+    SELECT * FROM balance_changes WHERE account = %b AND asset = %b AND {where} ORDER BY seq {order} LIMIT %b
+), mark AS (
+    SELECT seq, available_atoms, held_atoms FROM balance_marks
+    WHERE account = %b AND asset = %b AND seq < (SELECT min(seq) FROM page) ORDER BY seq DESC LIMIT 1
+), since AS (
+    SELECT coalesce(sum(available_atoms), 0) AS available, coalesce(sum(held_atoms), 0) AS held
+    FROM balance_changes WHERE account = %b AND asset = %b
+    AND seq > coalesce((SELECT seq FROM mark), 0) AND seq < (SELECT min(seq) FROM page)
+), opening AS (
+    SELECT since.available + coalesce((SELECT available_atoms FROM mark), 0) AS available,
+           since.held + coalesce((SELECT held_atoms FROM mark), 0) AS held FROM since
+)
+SELECT c.seq, c.time_ns, c.event, c.available_atoms, c.held_atoms,
+       opening.available + sum(c.available_atoms) OVER so_far, opening.held + sum(c.held_atoms) OVER so_far,
+       coalesce(e.market, s.market, x.market, ''), c.order_id, coalesce(e.trade_id, 0),
+       coalesce(e.price_ticks, 0), coalesce(e.qty_lots, 0),
+       coalesce(e.fee_atoms, s.commission_atoms, 0), coalesce(e.reason, 0)
+FROM opening CROSS JOIN page AS c
+LEFT JOIN order_events AS e ON e.order_id = c.order_id AND e.seq = c.seq AND e.time = c.time
+LEFT JOIN settlements AS s ON c.event = 50 AND s.seq = c.seq
+LEFT JOIN exposure_changes AS x ON c.event = 49 AND x.account = c.account AND x.seq = c.seq
+WINDOW so_far AS (ORDER BY c.seq) ORDER BY c.seq {order}"""
+
+
+def _statement_page(whose: tuple[str, str], where: str, order: str, seq: int, limit: int) -> Page:
+    """Return a page of a statement: its changes, what they belong to, and the balance after each.
+
+    The balance before the page is that of the last mark, and the changes since.
+    """
+    return Page(
+        _STATEMENT.format(where=where, order=order),
+        (*whose, seq, limit, *whose, *whose),
+        _statement_row,
+        order == "DESC",
+    )
+
+
+def _statement_row(row: Row) -> Row:
+    """Turn the balances, which are numeric in the database, into integers."""
+    return (*row[:5], int(row[5]), int(row[6]), *row[7:])
+
+
+def _positions(account: str, after_market: str, limit: int) -> Page:
+    return Page(
+        "SELECT p.outcome_market, o.model, o.asset, o.state, array_agg(p.name ORDER BY p.runner), "
+        "array_agg(p.lots ORDER BY p.runner), array_agg(p.value_ticks ORDER BY p.runner), "
+        "array_agg(p.result_atoms ORDER BY p.runner) FROM position_results AS p "
+        "JOIN outcome_markets AS o ON o.market = p.outcome_market "
+        "WHERE p.account = %b AND p.outcome_market IN (SELECT DISTINCT outcome_market FROM positions "
+        "WHERE account = %b AND outcome_market > %b ORDER BY outcome_market LIMIT %b) "
+        "GROUP BY p.outcome_market, o.model, o.asset, o.state ORDER BY p.outcome_market",
+        (account, account, after_market, limit),
+        lambda row: (*row[:5], *(tuple(map(int, column)) for column in row[5:])),
+    )
+
+
+def _settlements(account: str, after_seq: int, limit: int) -> Page:
+    return Page(
+        "SELECT seq, time_ns, market, released_atoms, net_atoms, commission_atoms FROM settlements "
+        "WHERE account = %b AND seq > %b ORDER BY seq LIMIT %b",
+        (account, after_seq, limit),
+    )
+
+
+def _cash_outs(account: str, after_seq: int, limit: int) -> Page:
+    return Page(
+        "SELECT seq, time_ns, market, command_id, share_ppm, before_atoms, after_atoms FROM cash_outs "
+        "WHERE account = %b AND seq > %b ORDER BY seq LIMIT %b",
+        (account, after_seq, limit),
+    )
+
+
+def _outcome_markets(after_market: str, limit: int) -> Page:
+    runners = ", ".join(
+        f"array_agg(r.{column} ORDER BY r.runner)"
+        for column in ("runner", "name", "book", "removed", "reduction_ppm", "winner")
+    )
+    return Page(
+        "SELECT o.market, o.model, o.asset, o.state, o.in_play, o.bet_delay_ns, o.lot_atoms, o.unit_atoms, "
+        "o.commission_ppm, o.house, o.settled_seq, o.settled_ns, o.settled_accounts, o.dust_atoms, "
+        f"{runners} FROM (SELECT * FROM outcome_markets WHERE market > %b ORDER BY market LIMIT %b) AS o "
+        "JOIN runners AS r ON r.market = o.market GROUP BY o.market, o.model, o.asset, o.state, o.in_play, "
+        "o.bet_delay_ns, o.lot_atoms, o.unit_atoms, o.commission_ppm, o.house, o.settled_seq, o.settled_ns, "
+        "o.settled_accounts, o.dust_atoms ORDER BY o.market",
+        (after_market, limit),
+        lambda row: (*row[:14], tuple(zip(*row[14:], strict=True))),
+    )
+
+
+def _auctions(market: str, from_ns: int, to_ns: int, after_seq: int, limit: int) -> Page:
+    return Page(
+        "SELECT seq, time_ns, event, price_ticks, qty_lots, imbalance_lots FROM auctions "
+        f"WHERE market = %b AND seq > %b AND time_ns >= %b AND {_BEFORE_NS} ORDER BY seq LIMIT %b",
+        (market, after_seq, from_ns, to_ns, to_ns, limit),
     )
 
 
@@ -179,14 +309,18 @@ QUERIES: dict[str, Arguments] = {
     make.__name__.removeprefix("_"): Arguments(tuple(make.__annotations__)[:-1], make)
     for make in (
         _trades, _last_trades, _orders, _last_orders, _order, _order_events, _account_trades,
-        _balance_changes, _candles, _last_candles,
+        _balances, _balance_changes, _statement, _last_statement, _positions, _settlements, _cash_outs,
+        _outcome_markets, _auctions, _candles, _last_candles,
     )
 }  # fmt: skip
 """Every query by name."""
 
-_TEXTS = frozenset({"market", "account", "asset", "interval", "client_order_id"})
+_TEXTS = frozenset(
+    {"market", "account", "asset", "interval", "client_order_id", "after_asset", "after_market"}
+)
 _MAY_BE_EMPTY = frozenset({("orders", "market"), ("last_orders", "market"), ("account_trades", "market"),
-                           ("order", "client_order_id")})  # fmt: skip
+                           ("order", "client_order_id"), ("balances", "after_asset"),
+                           ("positions", "after_market"), ("outcome_markets", "after_market")})  # fmt: skip
 _TEXT_CHARS_MAX = 64
 
 

@@ -142,8 +142,9 @@ CREATE TABLE settlements (
     released_atoms bigint NOT NULL,
     net_atoms bigint NOT NULL,
     commission_atoms bigint NOT NULL,
-    PRIMARY KEY (account, seq)
+    PRIMARY KEY (seq)
 );
+CREATE INDEX settlements_of_account ON settlements (account, seq);
 CREATE INDEX settlements_of_market ON settlements (market, seq);
 
 -- Held funds changed by a removed runner or voided trades; shortfall_atoms: what an account then lacked.

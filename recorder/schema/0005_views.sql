@@ -64,6 +64,7 @@ FROM orders o JOIN markets m ON m.market = o.market
 -- removed, for each market that the account has traded in.
 CREATE VIEW position_results AS
 SELECT h.account, h.outcome_market, r.runner, r.name,
+       coalesce(b.lots, 0) AS lots, coalesce(b.value_ticks, 0) AS value_ticks,
        o.unit_atoms * CASE
            WHEN o.model = 3 THEN coalesce(b.value_ticks, 0) - 100 * h.lots
            WHEN r.runner = 0 THEN 10000 * h.lots - h.value_ticks

@@ -58,7 +58,7 @@ def trades_of(venue: Venue, market: str) -> Iterator[tuple[int, int, TradeExecut
 def test_trades_page_by_page(database: Database, venue: Venue) -> None:
     expected = [
         (e.trade_id, seq, ns, e.price_ticks, e.qty_lots, e.taker_side, e.maker_account, e.maker_order_id,
-         e.taker_account, e.taker_order_id)
+         e.taker_account, e.taker_order_id, e.kind, False)
         for seq, ns, e in trades_of(venue, "BTC-USD")
     ]  # fmt: skip
     assert len(expected) > 20
