@@ -15,10 +15,12 @@ from bus.commands import (
     RemovalRule,
     RemoveRunner,
     Side,
+    TurnInPlay,
 )
 from bus.errors import Code
 from bus.events import (
     CancelReason,
+    InPlayTurned,
     MarketCreated,
     OrderReplaced,
     OrderRested,
@@ -31,6 +33,7 @@ from . import ladder, outcomes
 from .accounts import Account
 from .book import Market, Order
 from .jobs import begin
+from .mass import MassCancel
 from .outcomes import Bet, OutcomeMarket
 from .settling import OutcomeJob, all_anew, make_void, outcome_market, refuse_busy
 from .state import Refusal, State
@@ -46,6 +49,12 @@ _LARGEST_TICKS: Final = 100_000
 """Above every price of every model: what the largest order may be worth."""
 
 _OUTCOMES_OF_BINARY: Final = ("YES", "NO")
+_LIVE: Final = (
+    int(MarketState.OPEN),
+    int(MarketState.PRE_OPEN),
+    int(MarketState.HALTED),
+    int(MarketState.SUSPENDED),
+)
 _STILL: Final = (int(MarketState.HALTED), int(MarketState.SUSPENDED))
 
 
@@ -258,6 +267,23 @@ class Runners:
         outcome.anew = 0
         self._state.emit(RunnerRemoved(outcome.name, command.runner, command.reduction_ppm))
         begin(Removal(outcome, runner, command.reduction_ppm), self._state, self._trading)
+        return _NOTHING
+
+    def turn_in_play(self, _: Account, command: TurnInPlay) -> Done:
+        """Carry out a TurnInPlay: orders that do not persist are cancelled, new ones wait from now on."""
+        outcome, state = outcome_market(self._state, command.market), self._state
+        if outcome.market_state not in _LIVE:
+            was = MarketState(outcome.market_state).name
+            raise Refusal(Code.STATE_NOT_ALLOWED, f"expected OPEN, PRE_OPEN, HALTED or SUSPENDED, was {was}")
+        if outcome.in_play:
+            raise Refusal(Code.IN_PLAY_ALREADY, f"expected a market not in-play, was {outcome.name} in-play")
+        outcome.in_play = True
+        outcome.bet_delay_ns = command.bet_delay_ns
+        state.emit(InPlayTurned(outcome.name, command.bet_delay_ns))
+        books, before_id = list(outcome.books), state.next_seq
+        lapse = MassCancel(command.command_id, None, outcome.name, books, CancelReason.LAPSED, before_id)
+        lapse.keeps_persistent = True
+        lapse.start(state, self._trading)
         return _NOTHING
 
     def _still(self, name: str) -> OutcomeMarket:
