@@ -31,7 +31,7 @@ from bus.events import (
     Waits,
 )
 
-from . import outcomes, pairs, risk, states, timers, waiting
+from . import outcomes, pairs, risk, states, waiting
 from .accounts import Account, Chain
 from .book import Market, Order, Terms
 from .cancels import Cancels
@@ -50,6 +50,7 @@ from .fills import Outcome, Stop
 from .ladder import on_ladder
 from .matching import Matching
 from .state import Array, Refusal, State
+from .timers import EXPIRY
 
 _BUY: Final = int(Side.BUY)
 _SPOT: Final = int(MarketModel.SPOT)
@@ -80,7 +81,7 @@ class Trading:
         self.cancels = Cancels(state)
         self.matching = Matching(state, self.cancels)
         self.entry = Entry(state, self.matching)
-        self._crossing = Crossing(state, self.matching)
+        self._crossing = Crossing(state, self.matching, self.cancels)
 
     def place(self, account: Account, fields: Array) -> Done:
         """Carry out a PlaceOrder or PlaceAdvanced; O(log levels) plus one step a trade."""
@@ -120,8 +121,6 @@ class Trading:
         if terms is not None and settled:
             if terms.waits:
                 waiting.enter(state, order)
-            if terms.expires_ns:
-                state.timers.set(terms.expires_ns, timers.EXPIRY, order_id)
         return settled
 
     def _goes_in(self, order: Order, market: Market, price: int) -> bool:
@@ -260,6 +259,8 @@ class Trading:
         chain.change(order.side, order.left_lots)
         account.open_orders += 1
         self._state.orders[order.order_id] = order
+        if order.terms is not None and order.terms.expires_ns:
+            self._state.timers.set(order.terms.expires_ns, EXPIRY, order.order_id)
 
     def _tell_terms(self, order: Order, fields: Array) -> None:
         account, terms = order.account, order.terms
