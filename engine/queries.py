@@ -62,6 +62,9 @@ class Queries:
             "answer": (self._answer, (str, str)),
             "open_orders": (self._open_orders, (str, str, int, int)),
             "account_image": (self._account_image, (str,)),
+            "positions": (self._positions, (str, str, int)),
+            "outcome_markets": (self._outcome_markets, ()),
+            "limits": (self._limits, (str,)),
             "totals": (self._totals, ()),
         }
 
@@ -150,6 +153,38 @@ class Queries:
         orders = (o for o in _orders_by_id(account, market) if o.order_id > after_order_id)
         return (account.seq, [_order_row(o) for o in islice(orders, self._bounded(limit))])
 
+    def _positions(self, name: str, after: str, limit: int) -> Row:
+        account = self._exchange.state.account(name)
+        markets = sorted(market for market in account.positions if market > after)
+        rows = [
+            (
+                market, position.held_atoms, position.need_atoms - position.held_atoms, position.results(),
+                position.worst_results(),
+            )
+            for market in islice(markets, self._bounded(limit))
+            for position in (account.positions[market],)
+        ]  # fmt: skip
+        return (account.seq, rows)
+
+    def _outcome_markets(self) -> list[Row]:
+        return [
+            (
+                encode_event(outcome.spec), outcome.books[0].state, outcome.in_play, outcome.bet_delay_ns,
+                [name for at, name in enumerate(outcome.runners) if at not in outcome.live], outcome.runners,
+            )
+            for outcome in self._exchange.state.outcome_markets.values()
+        ]  # fmt: skip
+
+    def _limits(self, name: str) -> Row:
+        account = self._exchange.state.account(name)
+        limits = [
+            (market, one.order_lots_max, one.order_atoms_max, one.open_orders_max, one.position_max)
+            for market, one in sorted((account.limits or {}).items())
+        ]
+        group = account.family if not account.family.startswith("\0") else ""
+        terms = (account.unfunded, account.fee_tier, int(account.prevention), group)
+        return (account.seq, terms, limits)
+
     def _account_image(self, name: str) -> Row:
         account = self._exchange.state.account(name)
         if account.open_orders > self._page_entries_max:
@@ -214,8 +249,6 @@ class Queries:
 
 def _orders_by_id(account: Account, market: str) -> Iterator[Order]:
     chains = [chain for name, chain in account.chains.items() if not market or name == market]
-    if len(chains) == 1:
-        return iter(chains[0])
     return iter(sorted((o for chain in chains for o in chain), key=lambda order: order.order_id))
 
 
@@ -224,10 +257,20 @@ def _balance_rows(account: Account) -> list[Row]:
 
 
 def _order_row(order: Order) -> Row:
+    terms = order.terms
+    kind, time_in_force = int(OrderType.LIMIT), int(TimeInForce.GTC)
+    display_lots = trigger = trigger_ticks = expires_ns = waits = 0
+    group = ""
+    if terms is not None:
+        kind, time_in_force, display_lots = terms.order_type, terms.time_in_force, terms.display_lots
+        trigger, trigger_ticks = terms.trigger, terms.trigger_ticks
+        expires_ns, waits = terms.expires_ns, terms.waits
+        group = terms.group.name if terms.group is not None else ""
     return (
         order.order_id, order.client_order_id, order.account.name, order.market.name, int(order.side),
-        int(OrderType.LIMIT), int(TimeInForce.GTC), order.post_only, order.price_ticks, order.qty_lots,
-        order.filled_lots, order.left_lots, order.held_atoms, order.accepted_ns,
+        kind, time_in_force, order.post_only, order.price_ticks, order.qty_lots, order.filled_lots,
+        order.total_left, order.held_atoms, order.accepted_ns, display_lots, trigger, trigger_ticks,
+        expires_ns, waits, group,
     )  # fmt: skip
 
 

@@ -225,12 +225,12 @@ class Calls:
         return kind, self.next_id(), account or self.account, self.valid_until_ns(valid_for_s)
 
     def _command(self, fields: tuple[Any, ...]) -> Steps[CommandAnswer]:
-        pending = self.post_command(fields)
+        pending = self._post_command(fields)
         yield pending
         pending.value()
         return pending.answer
 
-    def post_command(self, fields: tuple[Any, ...]) -> Pending:
+    def _post_command(self, fields: tuple[Any, ...]) -> Pending:
         """Hand over a command's wire array."""
         return self.post(COMMAND, (fields,))
 

@@ -163,7 +163,7 @@ class Trading(Calls):
             units = yield from self._units(command.market)
             known.append(units)
             arrays.append(self._inner(command, units, owner, until_ns))
-        pending = self.post_command((*head, atomic, tuple(arrays)))
+        pending = self._post_command((*head, atomic, tuple(arrays)))
         yield pending
         answer = pending.value()
         # Looked up by the batch's id, after its resend came too late, the answer is without them.
