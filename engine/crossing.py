@@ -174,10 +174,9 @@ class Crossing:
         """Return the cross match of an order, if there is one."""
         market, account = order.market, order.account
         outcome = market.outcome
-        if outcome is None or outcome.has_implied or order.post_only or not order.left_lots:
-            return None
+        assert outcome is not None
         house = outcome.house
-        if house is None or house is account:
+        if not outcome.has_crossing or house is account or order.post_only or not order.left_lots:
             return None
         levels = _other_bests(market, order.side)
         if levels is None:

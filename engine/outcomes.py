@@ -178,6 +178,11 @@ class OutcomeMarket:
         return self.model == _ODDS and self.created_runners == 2
 
     @property
+    def has_crossing(self) -> bool:
+        """Whether an order on one runner also meets orders on all the others, through the house."""
+        return self.house is not None and self.model == _ODDS and self.created_runners > 2
+
+    @property
     def live_books(self) -> list["Market"]:
         """The books that orders may come to: those of runners that were not removed."""
         return [book for book in self.books if book.runner in self.live]
