@@ -5,35 +5,45 @@ Invariant: a key's secret never leaves this process; the venue gets verifiers on
 
 import secrets
 from collections.abc import Sequence
-from typing import Any
+from typing import Literal
 
 from ..commands import (
-    COMMAND_NUMBERS,
-    OPERATOR,
     AccountState,
     CancelMarket,
-    Command,
+    CancelWhere,
     CreateAccount,
     CreateAsset,
     CreateKey,
     CreateMarket,
     Deposit,
     MarketState,
+    MatchingRule,
     RevokeKey,
     Role,
+    SetAccountLimits,
     SetAccountState,
+    SetAccountTerms,
+    SetFeeTier,
+    SetMarketRules,
     SetMarketState,
     Withdraw,
 )
 from ..errors import Code, FormError
 from ..scram import ITERATIONS_MIN, SALT_BYTES, make_verifier
 from ..units import atoms_from, parse_decimal
-from .calls import Calls, call
+from .calls import call
+from .outcomes import TIME_MARK, Outcomes
 from .pending import CommandAnswer
+from .terms import PREVENTIONS, PreventionName, SideName, number_of
 from .turns import Steps
 
+MarketStateName = Literal["open", "halted", "pre_open", "suspended", "cancel_only", "closing"] | MarketState
+_STATES: dict[object, int] = {state.name.lower(): int(state) for state in MarketState}
+_STATES |= {int(state): int(state) for state in MarketState}
+_MATCHING: dict[object, int] = {rule.name.lower(): int(rule) for rule in MatchingRule}
 
-class Administration(Calls):
+
+class Administration(Outcomes):
     """The calls of a session with the role admin; each raises `Rejected` when the engine refuses it."""
 
     @call
@@ -116,16 +126,31 @@ class Administration(Calls):
         yield from self._admin(RevokeKey(*self._operator(), key_id))
 
     @call
-    def deposit(self, account: str, asset: str, amount: str) -> Steps[None]:
-        """Add to an account's available balance."""
+    def deposit(
+        self, account: str, asset: str, amount: str, *, command_id: str | None = None
+    ) -> Steps[CommandAnswer]:
+        """Add to an account's available balance.
+
+        With a ``command_id`` of `timed_id` it may be asked for again, by whatever process, with nothing
+        changed: it is executed once, and once the id's time is over, never (EXPIRED).
+        """
         atoms = atoms_from(amount, (yield from self._decimals_of(asset)))
-        yield from self._admin(Deposit(*self._operator(), account, asset, atoms))
+        return (yield from self._admin(Deposit(*self._operator(command_id), account, asset, atoms)))
 
     @call
-    def withdraw(self, account: str, asset: str, amount: str) -> Steps[None]:
-        """Take from an account's available balance."""
+    def withdraw(
+        self, account: str, asset: str, amount: str, *, command_id: str | None = None
+    ) -> Steps[CommandAnswer]:
+        """Take from an account's available balance; ``command_id`` as in `deposit`."""
         atoms = atoms_from(amount, (yield from self._decimals_of(asset)))
-        yield from self._admin(Withdraw(*self._operator(), account, asset, atoms))
+        return (yield from self._admin(Withdraw(*self._operator(command_id), account, asset, atoms)))
+
+    def timed_id(self) -> str:
+        """Return a new id that says until when its command may be executed.
+
+        Not a coroutine in either client; connect before.
+        """
+        return f"{secrets.token_hex(6)}{TIME_MARK}{self.valid_until_ns():x}"
 
     @call
     def halt(self, market: str) -> Steps[None]:
@@ -152,9 +177,67 @@ class Administration(Calls):
         """Let a blocked account trade again."""
         yield from self._admin(SetAccountState(*self._operator(), account, int(AccountState.ACTIVE)))
 
-    def _operator(self) -> tuple[str, str, int]:
-        return self.next_id(), OPERATOR, self.valid_until_ns()
+    @call
+    def set_market_state(self, market: str, state: MarketStateName) -> Steps[None]:
+        """Bring a market to a state: "open", "halted", "pre_open", "suspended", "cancel_only", "closing"."""
+        number = number_of(state, _STATES, "a state")
+        yield from self._admin(SetMarketState(*self._operator(), market, number))
 
-    def _admin(self, command: Command) -> Steps[CommandAnswer]:
-        fields: tuple[Any, ...] = (COMMAND_NUMBERS[type(command)], *command)
-        return (yield from self._command(fields))
+    @call
+    def set_market_rules(
+        self, market: str, *, matching: str = "price_time", first_share_ppm: int = 0, band_ppm: int = 0
+    ) -> Steps[None]:
+        """Set how a market matches ("price_time", "pro_rata") and its price band; all of them at once."""
+        number = number_of(matching, _MATCHING, "a matching rule")
+        yield from self._admin(SetMarketRules(*self._operator(), market, number, first_share_ppm, band_ppm))
+
+    @call
+    def set_fee_tier(self, market: str, tier: int, *, maker_fee_ppm: int, taker_fee_ppm: int) -> Steps[None]:
+        """Set the fees of a tier (1 to 9) in a spot market; a maker fee below 0 is a rebate."""
+        yield from self._admin(SetFeeTier(*self._operator(), market, tier, maker_fee_ppm, taker_fee_ppm))
+
+    @call
+    def set_account_terms(
+        self,
+        account: str,
+        *,
+        unfunded: bool = False,
+        fee_tier: int = 0,
+        prevention: PreventionName = "none",
+        prevention_group: str = "",
+    ) -> Steps[None]:
+        """Set what an account is: all of its terms at once."""
+        number = number_of(prevention, PREVENTIONS, "a prevention")
+        yield from self._admin(
+            SetAccountTerms(*self._operator(), account, unfunded, fee_tier, number, prevention_group)
+        )
+
+    @call
+    def set_account_limits(
+        self,
+        account: str,
+        market: str = "",
+        *,
+        order_lots_max: int = 0,
+        order_atoms_max: int = 0,
+        open_orders_max: int = 0,
+        position_max: int = 0,
+    ) -> Steps[None]:
+        """Set all of an account's limits in a market ("": where it has none of its own); 0 is no limit."""
+        limits = (order_lots_max, order_atoms_max, open_orders_max, position_max)
+        yield from self._admin(SetAccountLimits(*self._operator(), account, market, *limits))
+
+    @call
+    def cancel_where(
+        self,
+        *,
+        account: str = "",
+        market: str = "",
+        side: SideName | None = None,
+        price_low: str | None = None,
+        price_high: str | None = None,
+    ) -> Steps[None]:
+        """Cancel every open order that matches all that is given; prices need a ``market``."""
+        filters = yield from self._filters(market, side, price_low, price_high)
+        in_market, number, low, high = filters
+        yield from self._admin(CancelWhere(*self._operator(), account, in_market, number, low, high))

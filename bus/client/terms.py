@@ -24,8 +24,8 @@ _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 _SIDES: dict[object, int] = {"buy": 1, "sell": 2, "lay": 1, "back": 2, 1: 1, 2: 2}
 _TIMES: dict[object, int] = {member.name.lower(): int(member) for member in TimeInForce}
 _TIMES |= {int(member): int(member) for member in TimeInForce}
-_PREVENTIONS: dict[object, int] = {member.name.lower(): int(member) for member in Prevention}
-_PREVENTIONS |= {int(member): int(member) for member in Prevention}
+PREVENTIONS: dict[object, int] = {member.name.lower(): int(member) for member in Prevention}
+PREVENTIONS |= {int(member): int(member) for member in Prevention}
 
 
 class NewOrder(NamedTuple):
@@ -142,7 +142,7 @@ def _terms(order: NewOrder, units: MarketUnits) -> tuple[Any, ...]:
         trigger_ticks,
         trail_ticks,
         nanoseconds(order.expires, "expires") if order.expires is not None else 0,
-        number_of(prevention, _PREVENTIONS, "a prevention") if prevention is not None else 0,
+        number_of(prevention, PREVENTIONS, "a prevention") if prevention is not None else 0,
         order.group,
         order.persists,
     )

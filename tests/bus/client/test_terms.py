@@ -236,3 +236,62 @@ def test_markets_and_accounts_are_told_in_words() -> None:
         True, 2, "decrement", "desk",
     )  # fmt: skip
     assert rules.limits["BTC-USD"].open_orders_max == 3 and rules.limits[""].open_orders_max == 7
+
+
+ADMIN: list[tuple[str, tuple[Any, ...], dict[str, Any], tuple[Any, ...]]] = [
+    ("set_market_state", ("BTC-USD", "pre_open"), {}, (27, "BTC-USD", 3)),
+    ("set_market_rules", ("BTC-USD",), {"matching": "pro_rata", "band_ppm": 5}, (30, "BTC-USD", 2, 0, 5)),
+    ("set_fee_tier", ("BTC-USD", 3), {"maker_fee_ppm": -5, "taker_fee_ppm": 9}, (31, "BTC-USD", 3, -5, 9)),
+    ("set_account_terms", ("ann",), {}, (32, "ann", False, 0, 1, "")),
+    (
+        "set_account_terms", ("ann",),
+        {"unfunded": True, "fee_tier": 2, "prevention": "decrement", "prevention_group": "desk"},
+        (32, "ann", True, 2, 5, "desk"),
+    ),
+    ("set_account_limits", ("ann", "rain"), {"position_max": 9}, (33, "ann", "rain", 0, 0, 0, 9)),
+    (
+        "create_outcome_market", ("wet", "USD"), {"lot_size": "1", "qty_max": "500"},
+        (34, "wet", 2, "USD", (), 10**10, 500, 0, 1, "", 0, 0),
+    ),
+    (
+        "create_outcome_market", ("cup", "USD"),
+        {
+            "runners": ["a", "b", "c"], "lot_size": "0.01", "qty_max": "100", "commission_ppm": 7,
+            "removal_rule": "reduce_odds", "house": "bank", "match_loss_max": "1", "house_loss_max": "20",
+        },
+        (34, "cup", 3, "USD", ("a", "b", "c"), 10**8, 10_000, 7, 2, "bank", 10**10, 2 * 10**11),
+    ),
+    ("turn_in_play", ("race",), {"bet_delay_s": 2.5}, (35, "race", 2_500_000_000)),
+    ("add_runner", ("race", "dora"), {}, (36, "race", "dora")),
+    ("remove_runner", ("race", "cleo"), {"reduction_ppm": 50_000}, (37, "race", "cleo", 50_000)),
+    ("settle", ("race", "anna", "bella"), {}, (38, "race", ("anna", "bella"))),
+    ("void_market", ("race",), {}, (39, "race")),
+    ("void_trades", ("race", NOON, NOON_NS + 5), {}, (50, "race", NOON_NS, NOON_NS + 5)),
+    ("cancel_where", (), {"account": "ann"}, (51, "ann", "", 0, 0, 0)),
+    ("cancel_where", (), {"market": "BTC-USD", "side": 1, "price_low": "2"}, (51, "", "BTC-USD", 1, 200, 0)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "args", "words", "fields"), ADMIN, ids=[row[0] for row in ADMIN])
+def test_what_an_operator_asks(
+    name: str, args: tuple[Any, ...], words: dict[str, Any], fields: tuple[Any, ...]
+) -> None:
+    """Every command is checked for form as the gateway does."""
+    client = Told()
+    getattr(client, name)(*args, **words)
+    number, _, account, _, *rest = encode_command(client.sent())
+    assert (number, *rest) == fields and account == "operator"
+
+
+def test_a_timed_id_makes_the_same_command_again() -> None:
+    """Whoever sends it, whenever: the same bytes; another id is refused."""
+    first, second = Told(), Told()
+    command_id = first.timed_id()
+    for client in (first, second):
+        client.deposit("ann", "USD", "1.5", command_id=command_id)
+    assert first.commands == second.commands
+    assert encode_command(first.sent())[1] == command_id
+    wrong: Any
+    for wrong in ("mine", command_id + "0", "", 5):
+        with pytest.raises(FormError):
+            first.withdraw("ann", "USD", "1.5", command_id=wrong)
