@@ -1,23 +1,221 @@
-"""Mass cancels: work that may be too much for one transaction goes on in `Continue` commands.
+"""Mass cancels: of an account, a market, an order group, or of what matches a filter.
 
-Invariant: a transaction has at most ``events_per_transaction_max`` events; between two steps the account
-(or market) is marked busy, so that nothing can be added to what is being cancelled.
+Invariant: a mass cancel cancels exactly the orders that match and were accepted before it began, however its
+work is divided into transactions; until it has ended, what it names takes no orders.
 """
 
-from bus.commands import AccountState, CancelAll, CancelMarket, SetAccountState
-from bus.errors import Code
-from bus.events import AccountStateChanged, CancelReason, MassCancelDone, MassCancelStarted
+from collections.abc import Iterator
+from typing import Any
 
-from .accounts import Account
-from .book import Market, Order
-from .state import Job, Refusal, State
+from bus.commands import (
+    AccountState,
+    CancelAfter,
+    CancelAll,
+    CancelMarket,
+    CancelMatching,
+    CancelWhere,
+    SetAccountState,
+)
+from bus.errors import Code
+from bus.events import (
+    AccountStateChanged,
+    CancelAfterSet,
+    CancelReason,
+    MassCancelDone,
+    MassCancelStarted,
+)
+
+from . import jobs
+from .accounts import Account, Chain
+from .book import Half, Market, Order
+from .groups import Group
+from .jobs import Job
+from .state import Refusal, State
+from .timers import CANCEL_AFTER
 from .trading import Done, Trading
 
 _NOTHING: Done = (0, 0, 0)
 
 
+class MassCancel(Job):
+    """Cancels all open orders that match all that is given.
+
+    Parameters
+    ----------
+    command_id
+        The id of the command that began it, or "".
+    account
+        Of this account alone, in the order in which its orders were accepted, book by book.
+    name, books
+        In these books alone, which the name stands for ("": all); without account the best price first,
+        then what waits by order id.
+    before_id
+        Only orders with an id below this.
+    """
+
+    __slots__ = ("account", "before_id", "books", "command_id", "group", "high_ticks", "keeps_persistent",
+                 "low_ticks", "name", "orders", "reason", "side")  # fmt: skip
+
+    def __init__(
+        self,
+        command_id: str,
+        account: Account | None,
+        name: str,
+        books: list[Market],
+        reason: int,
+        before_id: int,
+    ) -> None:
+        self.command_id = command_id
+        self.account = account
+        self.name = name
+        self.books = books
+        self.reason = reason
+        self.before_id = before_id
+        self.side = 0
+        self.low_ticks = 0
+        self.high_ticks = 0
+        self.group: Group | None = None
+        self.keeps_persistent = False
+        """Whether orders stay that persist at the turn in-play."""
+        self.orders = 0
+        """Cancelled so far."""
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it cancels all orders of its account."""
+        filtered = self.books or self.side or self.low_ticks or self.high_ticks or self.group is not None
+        return not filtered
+
+    def step(self, state: State, trading: Trading) -> bool:
+        """Cancel orders up to the transaction's bound; return whether none is left."""
+        events, open_orders, cancels = state.events, state.orders, trading.cancels
+        room = state.limits.events_per_transaction_max - self._ending()
+        for order in self._matching(state):
+            if order.order_id not in open_orders:
+                continue  # The other order of its pair took it along.
+            paired = order.terms is not None and order.terms.pair is not None
+            if len(events) + (2 if paired else 1) > room:
+                return False
+            cancels.cancel_order(order, self.reason)
+            self.orders += 1
+        self._end(state)
+        return True
+
+    def _ending(self) -> int:
+        """Return how many events end it."""
+        return 1
+
+    def _end(self, state: State) -> None:
+        """Tell that it has ended."""
+        account = self.account.name if self.account is not None else ""
+        state.emit(MassCancelDone(account, self.command_id, self.name, self.orders))
+
+    def start(self, state: State, trading: Trading) -> None:
+        """Tell that it begins, and do its first part."""
+        account = self.account.name if self.account is not None else ""
+        state.emit(MassCancelStarted(account, self.command_id, self.name, self.reason))
+        jobs.begin(self, state, trading)
+
+    def mark(self, jobs: int) -> None:
+        """Count the job in (1) or out (-1) at its account (not for a group), else at the books it names."""
+        if self.account is not None:
+            if self.group is None:
+                self.account.mark(busy=self.account.busy + jobs)
+            return
+        for book in self.books:
+            book.mark(busy=book.busy + jobs)
+
+    def holds_back(self, market: Market) -> bool:
+        """Return whether triggered orders of a book wait until the job is done."""
+        return self.account is None and market in self.books
+
+    def _matching(self, state: State) -> Iterator[Order]:
+        """Yield what matches; each may be cancelled before the next is asked for."""
+        if self.account is not None:
+            for chain in self._chains(self.account):
+                order = chain.first
+                while order is not None:
+                    if self._matches(order):
+                        yield order
+                    order = order.own_after
+            return
+        for book in self.books or list(state.markets.values()):
+            if self.side != 2:
+                yield from self._in_half(book.bids)
+            if self.side != 1:
+                yield from self._in_half(book.asks)
+            if book.stops is not None:
+                yield from [order for order in book.stops.orders.values() if self._matches(order)]
+
+    def _chains(self, account: Account) -> list[Chain]:
+        if not self.books:
+            return list(account.chains.values())
+        return [account.chains[book.name] for book in self.books if book.name in account.chains]
+
+    def _in_half(self, half: Half) -> Iterator[Order]:
+        """Yield what matches on one side of a book; O(log levels) a level, others are not looked at."""
+        ladder = half.ladder
+        first: int | None = None
+        last: int | None = None
+        if self.low_ticks:
+            first = self.low_ticks
+        if self.high_ticks:
+            last = self.high_ticks
+        if half.sign < 0:
+            first, last = (None if last is None else -last), (None if first is None else -first)
+        key: int | None = next(ladder.irange(first, last), None)
+        while key is not None:
+            order = ladder[key].first
+            while order is not None:
+                if self._matches(order):
+                    yield order
+                order = order.after
+            key = next(ladder.irange(key, last, (False, True)), None)
+
+    def _matches(self, order: Order) -> bool:
+        terms = order.terms
+        if order.order_id >= self.before_id or (self.side and order.side != self.side):
+            return False
+        if self.group is not None and (
+            terms is None or terms.group is not self.group or not self.group.lots_max
+        ):
+            return False
+        if self.keeps_persistent and terms is not None and terms.persists:
+            return False
+        if not self.low_ticks and not self.high_ticks:
+            return True
+        price = order.price_ticks
+        if not price and terms is not None:
+            price = terms.trigger_ticks
+        if not price or price < self.low_ticks:
+            return False
+        return not self.high_ticks or price <= self.high_ticks
+
+    def row(self) -> tuple[Any, ...]:
+        """Return the job as plain data."""
+        group, account = self.group, self.account
+        return (
+            self.command_id, account.name if account is not None else "", self.name,
+            tuple(book.name for book in self.books), self.reason, self.before_id, self.side, self.low_ticks,
+            self.high_ticks, group.name if group is not None and group.lots_max else "", group is not None,
+            self.keeps_persistent, self.orders,
+        )  # fmt: skip
+
+
+def restore_mass_cancel(state: State, row: tuple[Any, ...]) -> MassCancel:
+    """Return the mass cancel of a row."""
+    command_id, name, market, books, reason, before_id, *rest = row
+    account = state.accounts[name] if name else None
+    job = MassCancel(command_id, account, market, [state.markets[b] for b in books], reason, before_id)
+    job.side, job.low_ticks, job.high_ticks, group, of_group, job.keeps_persistent, job.orders = rest
+    if of_group:
+        assert account is not None
+        job.group = account.groups[group] if group else Group(account, "", 0, 0)
+    return job
+
+
 class MassCancels:
-    """Begins mass cancels and takes their next steps."""
+    """Carries out the commands that cancel many orders."""
 
     def __init__(self, state: State, trading: Trading) -> None:
         self._state = state
@@ -25,97 +223,120 @@ class MassCancels:
 
     def cancel_all(self, account: Account, command: CancelAll) -> Done:
         """Carry out a CancelAll; O(events) a step."""
-        market = self._state.market(command.market) if command.market else None
-        if account.busy:
-            raise _busy(account)
-        self._begin(
-            Job(account.name, command.command_id, account, market, CancelReason.MASS_CANCEL), account.name
-        )
-        return _NOTHING
+        books = self._books(command.market)
+        _refuse_busy(account)
+        job = self._new(command.command_id, account, command.market, books, CancelReason.MASS_CANCEL)
+        return self._start(job)
 
-    def cancel_market(self, operator: Account, command: CancelMarket) -> Done:
+    def cancel_market(self, _: Account, command: CancelMarket) -> Done:
         """Carry out a CancelMarket; O(events) a step."""
-        market = self._state.market(command.market)
-        if market.busy:
-            raise Refusal(
-                Code.MARKET_BUSY, f"expected a market without mass cancel under way, was {market.name}"
-            )
-        self._begin(Job(operator.name, command.command_id, None, market, CancelReason.MARKET_CANCELLED), "")
-        return _NOTHING
+        books = self._books(command.market)
+        for book in books:
+            if book.busy:
+                raise Refusal(
+                    Code.MARKET_BUSY, f"expected a market without mass cancel under way, was {book.name}"
+                )
+        job = self._new(command.command_id, None, command.market, books, CancelReason.MARKET_CANCELLED)
+        return self._start(job)
 
-    def set_account_state(self, operator: Account, command: SetAccountState) -> Done:
+    def cancel_matching(self, account: Account, command: CancelMatching) -> Done:
+        """Carry out a CancelMatching; O(the account's open orders) a step."""
+        books = self._books(command.market)
+        _check_range(command.price_low_ticks, command.price_high_ticks)
+        _refuse_busy(account)
+        job = self._new(command.command_id, account, command.market, books, CancelReason.MASS_CANCEL)
+        return self._start(_filtered(job, command))
+
+    def cancel_where(self, _: Account, command: CancelWhere) -> Done:
+        """Carry out a CancelWhere, which is never refused as busy; O(what may match) a step."""
+        account = self._state.account(command.target_account) if command.target_account else None
+        books = self._books(command.market)
+        _check_range(command.price_low_ticks, command.price_high_ticks)
+        reason = CancelReason.MASS_CANCEL if account is not None else CancelReason.MARKET_CANCELLED
+        job = self._new(command.command_id, account, command.market, books, reason)
+        return self._start(_filtered(job, command))
+
+    def set_account_state(self, _: Account, command: SetAccountState) -> Done:
         """Block an account and cancel its orders, or activate it."""
         account = self._state.account(command.target_account)
         account.mark(state=command.state)
         account.seq += 1
         self._state.emit(AccountStateChanged(account.name, account.seq, command.state))
         if command.state == AccountState.BLOCKED and not self._cancels_all_of(account):
-            job = Job(operator.name, command.command_id, account, None, CancelReason.ACCOUNT_BLOCKED)
-            self._begin(job, account.name)
+            self._start(self._new(command.command_id, account, "", [], CancelReason.ACCOUNT_BLOCKED))
         return _NOTHING
 
-    def step(self) -> None:
-        """Take the next step of the oldest job."""
-        jobs = self._state.jobs
-        if not jobs:
-            raise Refusal(Code.INVALID_COMBINATION, "expected work to go on with, was none")
-        if self._work(jobs[0]):
-            _mark_busy(jobs.popleft(), -1)
+    def cancel_after(self, account: Account, command: CancelAfter) -> Done:
+        """Set, set anew or end an account's dead-man timer; O(log timers)."""
+        timers = self._state.timers
+        due_ns = self._state.now_ns + command.timeout_ns if command.timeout_ns else 0
+        account.cancel_after_ns = due_ns
+        if due_ns:
+            timers.set(due_ns, CANCEL_AFTER, account.name)
+        else:
+            timers.clear(CANCEL_AFTER, account.name)
+        account.seq += 1
+        self._state.emit(CancelAfterSet(account.name, account.seq, due_ns))
+        return _NOTHING
+
+    def cancel_after_due(self, account: Account) -> None:
+        """Begin the mass cancel of an account whose dead-man timer is due."""
+        account.cancel_after_ns = 0
+        self._start(self._new("", account, "", [], CancelReason.CANCEL_AFTER))
+
+    def tripped(self, group: Group) -> None:
+        """Begin the mass cancel of an order group that has tripped."""
+        job = self._new("", group.account, "", [], CancelReason.GROUP_TRIPPED)
+        job.group = group
+        self._start(job)
+
+    def _new(
+        self, command_id: str, account: Account | None, name: str, books: list[Market], reason: int
+    ) -> MassCancel:
+        return MassCancel(command_id, account, name, books, reason, self._state.next_seq)
+
+    def _start(self, job: MassCancel) -> Done:
+        job.start(self._state, self._trading)
+        return _NOTHING
 
     def _cancels_all_of(self, account: Account) -> bool:
         """Return whether all orders of an account are being cancelled already; O(jobs)."""
-        return any(job.account is account and job.market is None for job in self._state.jobs)
+        return any(
+            isinstance(job, MassCancel) and job.account is account and job.is_plain
+            for job in self._state.jobs
+        )
 
-    def _begin(self, job: Job, account_name: str) -> None:
-        market = job.market.name if job.market is not None else ""
-        self._state.emit(MassCancelStarted(account_name, job.command_id, market, job.reason))
-        if not self._work(job):
-            _mark_busy(job, 1)
-            self._state.jobs.append(job)
-
-    def _work(self, job: Job) -> bool:
-        """Cancel orders up to the transaction's bound; return whether none is left."""
-        events = self._state.events
-        events_max = self._state.limits.events_per_transaction_max - 1
-        while (order := _next_order(job)) is not None:
-            if len(events) >= events_max:
-                return False
-            self._trading.cancel_order(order, job.reason)
-            job.orders += 1
-        market = job.market.name if job.market is not None else ""
-        account_name = job.account.name if job.account is not None else ""
-        self._state.emit(MassCancelDone(account_name, job.command_id, market, job.orders))
-        return True
+    def _books(self, name: str) -> list[Market]:
+        """Return the books that a name stands for, none for "": a book, or all of an odds market."""
+        if not name:
+            return []
+        outcome = self._state.outcome_markets.get(name)
+        if outcome is not None:
+            return list(outcome.books)
+        return [self._state.market(name)]
 
 
-def _next_order(job: Job) -> Order | None:
-    if job.account is None:
-        assert job.market is not None
-        return _first_of_book(job.market)
-    if job.market is not None:
-        chain = job.account.chains.get(job.market.name)
-        return chain.first if chain is not None else None
-    for chain in job.account.chains.values():
-        if chain.first is not None:
-            return chain.first
-    return None
+def _filtered(job: MassCancel, command: CancelMatching | CancelWhere) -> MassCancel:
+    job.side, job.low_ticks = command.side, command.price_low_ticks
+    job.high_ticks = command.price_high_ticks
+    return job
 
 
-def _first_of_book(market: Market) -> Order | None:
-    level = market.bids.best or market.asks.best
-    return level.first if level is not None else None
+def _check_range(low_ticks: int, high_ticks: int) -> None:
+    if high_ticks and low_ticks > high_ticks:
+        raise Refusal(
+            Code.INVALID_COMBINATION,
+            f"expected a lowest price at or below the highest, was {low_ticks} and {high_ticks}",
+        )
 
 
-def _mark_busy(job: Job, jobs: int) -> None:
-    """Count one job more or less for the account or market."""
-    if job.account is not None:
-        job.account.mark(busy=job.account.busy + jobs)
-    else:
-        assert job.market is not None
-        job.market.mark(busy=job.market.busy + jobs)
+def _refuse_busy(account: Account) -> None:
+    if account.busy:
+        raise Refusal(
+            Code.ACCOUNT_BUSY, f"expected an account without mass cancel under way, was {account.name}"
+        )
 
 
-def _busy(account: Account) -> Refusal:
-    return Refusal(
-        Code.ACCOUNT_BUSY, f"expected an account without mass cancel under way, was {account.name}"
-    )
+def check(account: Account, state: State) -> None:
+    """Verify an account's dead-man timer."""
+    assert state.timers.is_set(CANCEL_AFTER, account.name) == (account.cancel_after_ns > 0)

@@ -282,6 +282,23 @@ def may_go(state: "State", market: Market) -> bool:
     return not any(job.holds_back(market) for job in state.jobs)
 
 
+def put_off(state: "State", order: Order, due_ns: int) -> None:
+    """Let an order whose bet delay is over wait until it may go to its book."""
+    state.overdue.setdefault(order.market.number, {})[order.order_id] = due_ns
+
+
+def has_late(state: "State") -> bool:
+    """Return whether an order that was put off may go now; O(books with such orders)."""
+    return any(may_go(state, state.books[number]) for number in state.overdue)
+
+
+def recall_late(state: "State") -> None:
+    """Let the orders that were put off and may go now be due as they were."""
+    for number in [n for n in state.overdue if may_go(state, state.books[n])]:
+        for order_id, due_ns in state.overdue.pop(number).items():
+            state.timers.set(due_ns, BET_DELAY, order_id)
+
+
 def next_triggered(state: "State") -> Order | None:
     """Return the triggered order that comes to its book next: of the first book, the first of its queue."""
     for market in state.triggered.values():
