@@ -62,10 +62,10 @@ class Entry:
         What it moved from available to held: in spot the same.
     """
 
-    def __init__(self, state: State, matching: Matching) -> None:
+    def __init__(self, state: State, matching: Matching, crossing: Crossing) -> None:
         self._state = state
         self._matching = matching
-        self._crossing = Crossing(state, matching)
+        self._crossing = crossing
         self.loss_atoms = 0
         self.held_atoms = 0
 

@@ -80,8 +80,8 @@ class Trading:
         self._state = state
         self.cancels = Cancels(state)
         self.matching = Matching(state, self.cancels)
-        self.entry = Entry(state, self.matching)
         self._crossing = Crossing(state, self.matching, self.cancels)
+        self.entry = Entry(state, self.matching, self._crossing)
 
     def place(self, account: Account, fields: Array) -> Done:
         """Carry out a PlaceOrder or PlaceAdvanced; O(log levels) plus one step a trade."""
@@ -118,9 +118,8 @@ class Trading:
         state.events.append(accepted)
         if fields[0] == _ADVANCED or terms is not None:
             self._tell_terms(order, fields)
-        if terms is not None and settled:
-            if terms.waits:
-                waiting.enter(state, order)
+        if terms is not None and terms.waits:
+            waiting.enter(state, order)
         return settled
 
     def _goes_in(self, order: Order, market: Market, price: int) -> bool:
