@@ -4,7 +4,6 @@ Invariants: no balance is negative; ``held_atoms`` of an asset is exactly what t
 hold; an id is kept until the tenth of a second of its ``valid_until`` is over, an order's while it is open.
 """
 
-from collections import deque
 from collections.abc import Iterator
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any
@@ -165,46 +164,62 @@ class Account:
 
 
 class DueIds:
-    """Queue of kept ids by the tenth of a second of their ``valid_until``; O(1), a new tenth O(log tenths).
+    """Kept ids by the tenth of a second of their ``valid_until``; O(1), a new tenth O(log tenths).
+
+    A queue that has become due gets no more ids: it is turned round once, so that its oldest is its last.
 
     Attributes
     ----------
-    queues
-        The queue of each tenth, for adding without a call: ``queues.get(tenth) or open(tenth)``.
     due_ns
-        When the first tenth of the queue is over: nothing is due before.
+        When the first tenth is over: nothing is due before.
     """
 
-    __slots__ = ("_tenths", "due_ns", "queues")
+    __slots__ = ("_due", "_last", "_last_tenth", "_queues", "_tenths", "due_ns")
 
     def __init__(self) -> None:
-        self.queues: dict[int, deque[Kept]] = {}
+        self._queues: dict[int, list[Kept]] = {}
         self._tenths: list[int] = []
+        self._due: list[Kept] = []
+        """What is left of the queue that is due, newest first."""
+        self._last: list[Kept] = []
+        self._last_tenth = -1
+        """The queue that was added to last: mostly the next one, too."""
         self.due_ns = INT_MAX
 
-    def open(self, tenth: int) -> deque[Kept]:
-        """Return the queue of a tenth, made when it is first needed."""
-        queue = self.queues.get(tenth)
+    def add(self, kept: Kept, valid_until_ns: int) -> None:
+        """Put an id at the end of the queue of its tenth."""
+        tenth = valid_until_ns // TENTH_NS
+        if tenth != self._last_tenth:
+            self._open(tenth)
+        self._last.append(kept)
+
+    def _open(self, tenth: int) -> None:
+        queue = self._queues.get(tenth)
         if queue is None:
-            queue = self.queues[tenth] = deque()
+            queue = self._queues[tenth] = []
             heappush(self._tenths, tenth)
-            self.due_ns = (self._tenths[0] + 1) * TENTH_NS
-        return queue
+            if not self._due:
+                self.due_ns = (self._tenths[0] + 1) * TENTH_NS
+        self._last, self._last_tenth = queue, tenth
 
     def pop_due(self, now_ns: int) -> Kept | None:
         """Take out and return the first kept id whose tenth is over, if any."""
         if now_ns < self.due_ns:
             return None
-        tenth = self._tenths[0]
-        queue = self.queues[tenth]
-        kept = queue.popleft()
-        if not queue:
-            del self.queues[tenth]
-            heappop(self._tenths)
+        due = self._due
+        if not due:
+            tenth = heappop(self._tenths)
+            self._due = due = self._queues.pop(tenth)
+            due.reverse()
+            if tenth == self._last_tenth:
+                self._last_tenth = -1
+        kept = due.pop()
+        if not due:
             self.due_ns = (self._tenths[0] + 1) * TENTH_NS if self._tenths else INT_MAX
         return kept
 
     def in_order(self) -> Iterator[Kept]:
         """Yield every queued id, oldest first."""
-        for tenth in sorted(self.queues):
-            yield from self.queues[tenth]
+        yield from reversed(self._due)
+        for tenth in sorted(self._queues):
+            yield from self._queues[tenth]

@@ -88,7 +88,7 @@ class Admin:
             command.lot_atoms, unit, command.price_ticks_max, command.qty_lots_max,
             command.maker_fee_ppm, command.taker_fee_ppm,
         )  # fmt: skip
-        state.markets[command.market] = Market(spec)
+        state.add_book(Market(spec))
         state.emit(spec)
         return _NOTHING
 
@@ -142,6 +142,8 @@ class Admin:
         state = self._state
         account = state.account(command.from_account)
         state.asset_decimals(command.asset)
+        if account.shortfalls:
+            raise Refusal(Code.SHORTFALL, f"expected an account without shortfall, was {account.name} with one")
         available = account.balance(command.asset).available
         if not 0 < command.amount_atoms <= available:
             raise Refusal(
@@ -152,13 +154,6 @@ class Admin:
         account.balance(command.asset).available -= command.amount_atoms
         account.seq += 1
         state.emit(Withdrawn(account.name, account.seq, command.asset, command.amount_atoms))
-        return _NOTHING
-
-    def set_market_state(self, _: Account, command: SetMarketState) -> Done:
-        """Open or halt a market."""
-        market = self._state.market(command.market)
-        market.mark(state=command.state)
-        self._state.emit(MarketStateChanged(market.name, command.state))
         return _NOTHING
 
 

@@ -83,8 +83,21 @@ class Batch:
                 kinds[kind] = kinds.get(kind, 0) + 1
             if events[0][0] == _REJECTED:
                 self._count_reject(events[0])
+            if (state.trips or state.triggered) and self._exchange.may_follow:
+                self._follow_up()
         self._frames.append(data)
         self.commands += len(items)
+
+    def _follow_up(self) -> None:
+        """Carry out what comes right behind a command, each step as a transaction of the engine's own."""
+        exchange = self._exchange
+        for _ in range(exchange.state.limits.follow_ups_per_command_max):
+            seq = exchange.next_seq
+            events = exchange.follow_up(self.now_ns)
+            if events is None:
+                break
+            self._packer.add((seq, INTERNAL, 0, 0, events))
+        exchange.end_follow_ups()
 
     def take_internal(self, command: Command) -> None:
         """Execute one of the engine's own commands."""

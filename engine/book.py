@@ -301,7 +301,6 @@ class Market:
         "gathering",
         "high_ticks",
         "indicated",
-        "indicates_ns",
         "last_price_ticks",
         "last_trade_id",
         "lot_atoms",
@@ -311,6 +310,7 @@ class Market:
         "matching",
         "model",
         "name",
+        "number",
         "outcome",
         "price_ticks_max",
         "price_ticks_min",
@@ -364,8 +364,8 @@ class Market:
         gather for an auction, or it is of an outcome market."""
         self.indicated: tuple[int, int, int] = (0, 0, 0)
         """What was told last of the auction: price, lots, what is left."""
-        self.indicates_ns = 0
-        """When it is to be told anew (0: not)."""
+        self.number = 0
+        """Its place in the order of creation of all books."""
 
     def mark(self, *, state: int | None = None, busy: int | None = None) -> None:
         """Change the state, or how much work is under way."""

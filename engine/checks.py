@@ -5,8 +5,8 @@ Nothing here is on the way of an order: it walks the whole state.
 
 from bus.commands import AccountState, Side
 
+from . import groups, outcomes, states, waiting
 from .accounts import Account
-from .book import Market
 from .state import State
 
 
@@ -28,18 +28,18 @@ def check_state(state: State) -> None:
     resting = 0
     for market in state.markets.values():
         market.check()
-        for half in (market.bids, market.asks):
-            for order in half.orders():
-                resting += 1
-                assert state.orders[order.order_id] is order
-                kept = order.account.ids.get(order.client_order_id)
-                assert kept is not None and kept.order_id == order.order_id, "an open order keeps its id"
+        states.check(market)
+        resting += sum(1 for half in (market.bids, market.asks) for order in half.orders())
+    for order_id, order in state.orders.items():
+        resting += order.waits != 0
+        kept = order.account.ids.get(order.client_order_id)
+        assert order.order_id == order_id and kept is not None and kept.order_id == order_id
     assert resting == len(state.orders)
+    waiting.check(state)
+    state.timers.check()
+    outcomes.check(state)
     for account in state.accounts.values():
         _check_account(state, account)
-    targets: list[Account | Market] = [*state.markets.values(), *state.accounts.values()]
-    for target in targets:
-        assert target.busy == sum((job.account or job.market) is target for job in state.jobs)
     queued = list(state.due_ids.in_order())
     assert all(kept.account.ids[kept.fields[1]] is kept for kept in queued)
     accounts = state.accounts.values()
@@ -55,15 +55,27 @@ def _check_account(state: State, account: Account) -> None:
     count = 0
     for name, chain in account.chains.items():
         market = state.markets[name]
-        last_id = 0
+        open_lots, last_id = [0, 0], 0
         for order in chain:
             assert order.account is account and order.market is market and order.order_id > last_id
             last_id = order.order_id
-            asset = market.quote if order.side == Side.BUY else market.base
-            held[asset] = held.get(asset, 0) + order.held_atoms
+            open_lots[order.side - 1] += order.total_left
             count += 1
+            if market.outcome is None:
+                asset = market.quote if order.side == Side.BUY else market.base
+                held[asset] = held.get(asset, 0) + order.held_atoms
+        assert chain.open_lots == open_lots and chain.count == sum(1 for _ in chain)
+    for position in account.positions.values():
+        asset = position.outcome.asset
+        held[asset] = held.get(asset, 0) + position.held_atoms
     assert count == account.open_orders
-    assert account.shut == (account.busy > 0 or account.state != AccountState.ACTIVE)
+    blocked = account.busy > 0 or account.state != AccountState.ACTIVE
+    assert account.shut == (blocked or account.shortfalls > 0)
     assert len(account.ids) <= state.limits.ids_per_account_max
+    groups.check(account)
     for asset, balance in account.balances.items():
-        assert balance.available >= 0 and balance.held == held.get(asset, 0), (account.name, asset)
+        may_owe = account.unfunded or account.name in state.short
+        assert (balance.available >= 0 or may_owe) and balance.held == held.get(asset, 0), (
+            account.name,
+            asset,
+        )

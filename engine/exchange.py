@@ -41,10 +41,16 @@ from bus.events import (
 )
 
 from . import checks
-from .accounts import TENTH_NS, Account, Kept
+from .accounts import Account, Kept
 from .admin import Admin
+from .groups import Groups
 from .mass import MassCancels
+from .openings import Openings
+from .rules import Rules
+from .runners import Runners
+from .settling import Settling
 from .state import RULES_VERSION, Array, Limits, Refusal, State
+from .steps import Steps
 from .trading import Done, Trading
 
 _DUE_PER_COMMAND_MAX = 4
@@ -62,36 +68,23 @@ class Exchange:
         What bounds one command's work and the state's size.
     state
         An earlier state to go on from (see `engine.image`); by default an empty exchange.
+
+    Attributes
+    ----------
+    may_follow
+        Whether follow-ups may come behind the command executed last: not behind what was not executed.
     """
 
     def __init__(self, limits: Limits | None = None, state: State | None = None) -> None:
         self.state = state or State(limits or Limits())
-        trading = Trading(self.state)
-        admin = Admin(self.state)
-        self._mass = mass = MassCancels(self.state, trading)
-        self._handlers: dict[int, Handler] = {
-            _number(c.PlaceOrder): trading.place,
-            _number(c.PlaceAdvanced): trading.place,
-            _number(c.CancelOrder): trading.cancel,
-        }
-        cold: dict[type[c.Command], Callable[[Account, Any], Done]] = {
-            c.ReduceOrder: trading.reduce,
-            c.ReplaceOrder: trading.replace,
-            c.CancelAll: mass.cancel_all,
-            c.CreateAsset: admin.create_asset,
-            c.CreateMarket: admin.create_market,
-            c.CreateAccount: admin.create_account,
-            c.CreateKey: admin.create_key,
-            c.RevokeKey: admin.revoke_key,
-            c.Deposit: admin.deposit,
-            c.Withdraw: admin.withdraw,
-            c.SetMarketState: admin.set_market_state,
-            c.SetAccountState: mass.set_account_state,
-            c.CancelMarket: mass.cancel_market,
-        }
-        for cls, handler in cold.items():
+        self._trading = trading = Trading(self.state)
+        mass = MassCancels(self.state, trading)
+        self._steps = Steps(self.state, trading, mass)
+        self._handlers: dict[int, Handler] = {_number(c.PlaceAdvanced): trading.place}
+        for cls, handler in _cold_handlers(self.state, trading, mass).items():
             self._handlers[_number(cls)] = _typed(cls, handler)
         self._listeners: list[EventHandler] = []
+        self.may_follow = False
 
     @property
     def next_seq(self) -> int:
@@ -100,19 +93,19 @@ class Exchange:
 
     @property
     def has_work(self) -> bool:
-        """Whether `Continue` commands are due."""
-        return bool(self.state.jobs)
+        """Whether a `Continue` has something to do at once."""
+        return bool(self.state.jobs) or self._steps.has_follow_up()
 
-    def next_due_ns(self) -> int | None:
-        """Return when the exchange next wants a `Continue` (UTC ns), or None."""
-        return self.state.now_ns if self.state.jobs else None
+    def next_due_ns(self) -> int:
+        """Return when the exchange next wants a `Continue` (UTC ns): 0 at once, -1 never."""
+        return self._steps.next_due_ns()
 
     def subscribe(self, handler: EventHandler) -> None:
         """Call ``handler(seq, event)`` for every event from now on, in order, after its command is done."""
         self._listeners.append(handler)
 
     def execute(self, command: c.Command, now_ns: int) -> list[Event]:
-        """Execute one command; return its events, at least one.
+        """Execute one command; return its events, at least one, and those of its follow-ups.
 
         Parameters
         ----------
@@ -121,7 +114,9 @@ class Exchange:
         now_ns
             UTC nanoseconds; must not be below an earlier call's.
         """
-        return _events(self.execute_array(encode_command(command), now_ns))
+        events = self.execute_array(encode_command(command), now_ns)
+        self._add_follow_ups(events, now_ns)
+        return _events(events)
 
     def execute_linked(
         self, gateway: int, lane: int, link: int, number: int, fields: object, now_ns: int
@@ -131,34 +126,34 @@ class Exchange:
         Out of turn it is refused (`LINK_GAP`) and not executed; of bad form it takes its number and is
         refused with the form's code.
         """
-        return _events(self.execute_linked_array(gateway, lane, link, number, fields, now_ns))
+        events = self.execute_linked_array(gateway, lane, link, number, fields, now_ns)
+        self._add_follow_ups(events, now_ns)
+        return _events(events)
 
     def execute_array(self, fields: Array, now_ns: int) -> list[Array]:
         """Execute a command given as its wire array, and return its events as theirs: `execute`, faster.
 
-        The array's form is trusted (`bus.codec.check_command` checks it).
+        The array's form is trusted (`bus.codec.check_command` checks it). Follow-ups are left to `follow_up`.
         """
         state = self.state
-        if now_ns < state.now_ns:
-            raise AssertionError(f"expected a time from {state.now_ns} on, was {now_ns}")
-        state.now_ns = now_ns
-        events: list[Array] = []
-        state.events = events
-        number = fields[0]
-        handler = self._handlers.get(number)
-        if handler is None:
+        events = self._begin(now_ns)
+        number: int = fields[0]
+        if number in _INTERNAL:
             self._execute_internal(fields)
         else:
+            self.may_follow = True
             due_ids = state.due_ids
             if now_ns >= due_ids.due_ns:
                 self._forget_due(now_ns)
-            command_id, name, valid_until_ns = fields[1], fields[2], fields[3]
+            command_id: str = fields[1]
+            name: str = fields[2]
+            valid_until_ns: int = fields[3]
             account = state.accounts.get(name)
             limits = state.limits
             if (
                 account is None
                 or not 0 <= valid_until_ns - now_ns <= limits.command_validity_ns_max
-                or (number in _ADMIN and name != _OPERATOR)
+                or (name != _OPERATOR and number in _ADMIN)
             ):
                 self._refuse_entry(fields)
             elif command_id in (ids := account.ids):
@@ -168,21 +163,67 @@ class Exchange:
             else:
                 seq = state.next_seq
                 try:
-                    order_id, filled, left = handler(account, fields)
+                    if number == _PLACE:
+                        order_id, filled, left = self._trading.place(account, fields)
+                    elif number == _CANCEL:
+                        order_id, filled, left = self._trading.cancel(account, fields)
+                    else:
+                        order_id, filled, left = self._handlers[number](account, fields)
                     kept = Kept(account, fields, 0, seq, order_id, filled, left, "")
                 except Refusal as refusal:
                     self._reject(fields, refusal.code, refusal.detail)
                     kept = Kept(account, fields, int(refusal.code), seq, 0, 0, 0, refusal.detail)
                 ids[command_id] = kept
-                tenth = valid_until_ns // TENTH_NS
-                queue = due_ids.queues.get(tenth)
-                if queue is None:
-                    queue = due_ids.open(tenth)
-                queue.append(kept)
-        state.next_seq += len(events)
-        if self._listeners:
-            self._notify(events)
+                due_ids.add(kept, valid_until_ns)
+        self._finish()
         return events
+
+    def follow_up(self, now_ns: int) -> list[Array] | None:
+        """Do the next follow-up of a command; return its events, or None when there is none.
+
+        Callers do, where ``may_follow`` after a command, up to ``follow_ups_per_command_max`` of them behind a command; the rest is for `Continue`.
+        """
+        if not self._steps.has_follow_up():
+            return None
+        events = self._begin(now_ns)
+        self._steps.follow_up()
+        self._finish()
+        return events
+
+    def _add_follow_ups(self, events: list[Array], now_ns: int) -> None:
+        if not self.may_follow:
+            return
+        for _ in range(self.state.limits.follow_ups_per_command_max):
+            more = self.follow_up(now_ns)
+            if more is None:
+                break
+            events += more
+        self.end_follow_ups()
+
+    def end_follow_ups(self) -> None:
+        """Say that the follow-ups behind a command are done: books with some left are busy until then."""
+        if self.state.triggered:
+            self._steps.mark_busy()
+
+    def _begin(self, now_ns: int) -> list[Array]:
+        """Begin a transaction."""
+        state = self.state
+        if now_ns < state.now_ns:
+            raise AssertionError(f"expected a time from {state.now_ns} on, was {now_ns}")
+        state.now_ns = now_ns
+        events: list[Array] = []
+        state.events = events
+        self.may_follow = False
+        return events
+
+    def _finish(self) -> None:
+        """End a transaction: look at what it has touched, and count its events."""
+        state = self.state
+        if state.touched or state.changed or state.short:
+            self._steps.settle()
+        state.next_seq += len(state.events)
+        if self._listeners:
+            self._notify(state.events)
 
     def execute_linked_array(
         self, gateway: int, lane: int, link: int, number: int, fields: object, now_ns: int
@@ -251,7 +292,8 @@ class Exchange:
             if due is None:
                 return
             command_id = due.fields[1]
-            if due.fields[0] == _PLACE and due.order_id in state.orders:
+            number: int = due.fields[0]
+            if due.order_id and (number == _PLACE or number == _ADVANCED) and due.order_id in state.orders:
                 due.account.lingering[command_id] = None
             else:
                 del due.account.ids[command_id]
@@ -312,7 +354,7 @@ class Exchange:
         state, cls = self.state, c.COMMAND_CLASSES[fields[0]]
         if cls is c.Continue:
             try:
-                self._mass.step()
+                self._steps.go_on()
             except Refusal as refusal:
                 state.emit(CommandRejected("", "", int(refusal.code), refusal.detail))
         elif cls is c.StartEngine:
@@ -339,11 +381,50 @@ _OPERATOR: Final = c.OPERATOR
 _INTERNAL: Final = c.INTERNAL
 _NO_LINK = (0, 0)
 _PLACE: Final = c.COMMAND_NUMBERS[c.PlaceOrder]
+_ADVANCED: Final = c.COMMAND_NUMBERS[c.PlaceAdvanced]
+_CANCEL: Final = c.COMMAND_NUMBERS[c.CancelOrder]
 _OPEN_LINK = (c.COMMAND_NUMBERS[c.OpenLink],)
 
 
 def _number(cls: type[c.Command]) -> int:
     return c.COMMAND_NUMBERS[cls]
+
+
+def _cold_handlers(
+    state: State, trading: Trading, mass: MassCancels
+) -> dict[type[c.Command], Callable[[Account, Any], Done]]:
+    """Return who carries out the commands that take typed records."""
+    admin, rules, openings = Admin(state), Rules(state), Openings(state, trading)
+    groups, runners, settling = Groups(state), Runners(state, trading), Settling(state, trading)
+    return {
+        c.ReduceOrder: trading.reduce,
+        c.ReplaceOrder: trading.replace,
+        c.CancelAll: mass.cancel_all,
+        c.CancelMatching: mass.cancel_matching,
+        c.CancelAfter: mass.cancel_after,
+        c.SetGroup: groups.set_group,
+        c.CreateAsset: admin.create_asset,
+        c.CreateMarket: admin.create_market,
+        c.CreateAccount: admin.create_account,
+        c.CreateKey: admin.create_key,
+        c.RevokeKey: admin.revoke_key,
+        c.Deposit: admin.deposit,
+        c.Withdraw: admin.withdraw,
+        c.SetMarketState: openings.set_market_state,
+        c.SetAccountState: mass.set_account_state,
+        c.CancelMarket: mass.cancel_market,
+        c.CancelWhere: mass.cancel_where,
+        c.SetMarketRules: rules.set_market_rules,
+        c.SetFeeTier: rules.set_fee_tier,
+        c.SetAccountTerms: rules.set_account_terms,
+        c.SetAccountLimits: rules.set_account_limits,
+        c.CreateOutcomeMarket: runners.create,
+        c.AddRunner: runners.add_runner,
+        c.RemoveRunner: runners.remove_runner,
+        c.SettleMarket: settling.settle_market,
+        c.VoidMarket: settling.void_market,
+        c.VoidTrades: settling.void_trades,
+    }
 
 
 def _typed(cls: type[c.Command], handler: Callable[[Account, Any], Done]) -> Handler:

@@ -13,7 +13,7 @@ from bus.codec import check_command, decode_event, encode_event, pack, unpack
 from bus.errors import Code, FormError, JournalError
 from bus.events import KeyCreated, MarketCreated
 
-from .accounts import TENTH_NS, Account, Balance, Chain, Kept
+from .accounts import Account, Balance, Chain, Kept
 from .book import Market, Order
 from .state import Job, Limits, State
 
@@ -114,7 +114,7 @@ def _restore_market(state: State, row: tuple[Any, ...]) -> None:
     market = Market(spec)
     _, market_state, busy, market.market_seq, market.last_trade_id, market.last_price_ticks = row
     market.mark(state=market_state, busy=busy)
-    state.markets[market.name] = market
+    state.add_book(market)
 
 
 def _account_row(account: Account) -> tuple[Any, ...]:
@@ -171,7 +171,7 @@ def _answer(answer: list[Any]) -> tuple[int, int, int, int, int, str]:
 
 def _restore_queued(state: State, row: tuple[Any, ...]) -> None:
     kept = _restore_kept(state, row)
-    state.due_ids.open(kept.fields[3] // TENTH_NS).append(kept)
+    state.due_ids.add(kept, kept.fields[3])
 
 
 def _restore_lingering(state: State, row: tuple[Any, ...]) -> None:

@@ -29,6 +29,9 @@ from .recovery import recover, write_clean_snapshot
 from .seed import read_seed, seed_commands
 from .state import RULES_VERSION, Limits
 
+_STEPS_PER_BATCH_MAX = 64
+"""Steps of work due by time in one batch, before its commands; of other work, one."""
+
 _YOUNG_OBJECTS_MAX = 50_000
 _SECOND_NS = 1_000_000_000
 
@@ -124,9 +127,9 @@ class EngineService:
 
     def step(self, timeout_ms: int) -> None:
         """Wait for work, then do one batch, some queries, and a heartbeat if nothing was published."""
-        urgent = self._exchange.has_work or self._preparing
-        ready = dict(self._poller.poll(0 if urgent else min(timeout_ms, self._settings.heartbeat_ms)))
-        if self._exchange.has_work or self._orders in ready or self._control in ready:
+        wait_ms = 0 if self._preparing else self._due_in_ms(min(timeout_ms, self._settings.heartbeat_ms))
+        ready = dict(self._poller.poll(wait_ms))
+        if self._orders in ready or self._control in ready or not self._due_in_ms(1):
             self._run_batch(control=self._control in ready)
         else:
             self._preparing = self._journal.prepare_step(idle=True)
@@ -137,6 +140,13 @@ class EngineService:
             self._answer_queries()
         if time.time_ns() - self._last_published_ns >= self._settings.heartbeat_ms * 1_000_000:
             self._heartbeat()
+
+    def _due_in_ms(self, most_ms: int) -> int:
+        """Return how long the exchange can wait for its next `Continue`, rounded up; at most ``most_ms``."""
+        due_ns = self._exchange.next_due_ns()
+        if due_ns < 0:
+            return most_ms
+        return max(0, min(most_ms, -((time.time_ns() - due_ns) // 1_000_000)))
 
     def _watch_supply(self) -> None:
         """Say once when the next segment cannot be prepared: about one segment before it must be there."""
@@ -153,7 +163,10 @@ class EngineService:
         for _ in range(found.control_frames_max if control else 0):
             if not self._take_next(batch, self._control, Lane.CONTROL):
                 break
-        if self._exchange.has_work:
+        for step in range(_STEPS_PER_BATCH_MAX):
+            due_ns = self._exchange.next_due_ns()
+            if due_ns < 0 or due_ns > batch.now_ns or (step and not due_ns):
+                break
             batch.take_internal(Continue())
         for _ in range(found.batch_frames_max):
             if batch.commands >= found.batch_commands_max or batch.events >= found.batch_events_max:

@@ -17,10 +17,11 @@ from bus.events import EVENT_NUMBERS, Event, KeyCreated
 
 from .accounts import Account, DueIds
 from .book import Market, Order
-from .timers import Timers
+from .timers import EXPIRY, Timers
 
 if TYPE_CHECKING:
     from .groups import Group
+    from .jobs import Job
     from .outcomes import OutcomeMarket
 
 Array = tuple[Any, ...]
@@ -75,22 +76,6 @@ class Refusal(Exception):
         self.detail = detail
 
 
-class Job:
-    """A mass cancel that goes on until no order is left: of an account or of a market."""
-
-    __slots__ = ("account", "command_id", "market", "orders", "owner", "reason")
-
-    def __init__(
-        self, owner: str, command_id: str, account: Account | None, market: Market | None, reason: int
-    ) -> None:
-        self.owner = owner
-        self.command_id = command_id
-        self.account = account
-        self.market = market
-        self.reason = reason
-        self.orders = 0
-
-
 class State:
     """The whole state of an exchange.
 
@@ -108,6 +93,8 @@ class State:
         self.assets: dict[str, int] = {}
         self.issued: dict[str, int] = {}
         self.markets: dict[str, Market] = {}
+        self.books: list[Market] = []
+        """The same by number."""
         self.outcome_markets: dict[str, OutcomeMarket] = {}
         self.short: dict[str, Account] = {}
         """Accounts that have a shortfall or owe a settlement."""
@@ -138,7 +125,8 @@ class State:
 
     def add_book(self, market: Market) -> None:
         """Add a new book."""
-        market.number = len(self.markets)
+        market.number = len(self.books)
+        self.books.append(market)
         self.markets[market.name] = market
 
     def watch_trade(self, market: Market, price_ticks: int) -> None:
@@ -182,6 +170,8 @@ class State:
         account = order.account
         del self.orders[order.order_id]
         account.open_orders -= 1
+        if order.terms is not None and order.terms.expires_ns:
+            self.timers.clear(EXPIRY, order.order_id)
         if account.lingering and order.client_order_id in account.lingering:
             del account.lingering[order.client_order_id]
             del account.ids[order.client_order_id]

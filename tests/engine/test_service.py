@@ -209,7 +209,7 @@ def test_an_oversized_message_costs_its_sender_the_connection_alone(peer: Peer) 
 
 
 def test_a_mass_cancel_goes_on_by_itself(processes: Processes) -> None:
-    bounds = ("engine.events_per_transaction_max=20", "engine.fills_per_order_max=10")
+    bounds = ("engine.events_per_transaction_max=20", "engine.fills_per_order_max=3")
     with restarted(processes, *bounds) as peer:
         peer.send((40,), *(_order(n) for n in range(2, 102)), number=1)
         peer.outcome(101)
