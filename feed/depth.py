@@ -123,6 +123,15 @@ class Depth:
         self._unsettled[side][price_ticks] = level_lots
         return True
 
+    def change_both(
+        self, bid_ticks: int, bid_lots: int, ask_ticks: int, ask_lots: int, market_seq: int
+    ) -> bool:
+        """Take in that a level of each side has a new total by one change (of an auction); as `change`."""
+        if not self.change(Side.BUY, bid_ticks, bid_lots, market_seq):
+            return False
+        self._unsettled[Side.SELL][ask_ticks] = ask_lots
+        return True
+
     @property
     def pending(self) -> bool:
         """Whether `diff` would return something."""
@@ -174,13 +183,14 @@ class Depth:
                 half.changed.update(changed)
                 changed.clear()
 
-    def _check(self) -> None:
-        """Verify that levels are positive and sorted once, and that the book is not crossed."""
+    def _check(self, *, may_be_crossed: bool = False) -> None:
+        """Verify that levels are positive and sorted once, and that the book is not crossed (as it may be
+        before an auction)."""
         self._settle()
         for half in (self._bids, self._asks):
             assert list(half.prices) == sorted(half.lots), "prices and totals name the same levels"
             assert all(lots > 0 for lots in half.lots.values()), "a level has lots"
-        if self._bids.prices and self._asks.prices:
+        if self._bids.prices and self._asks.prices and not may_be_crossed:
             assert self._bids.prices[-1] < self._asks.prices[0], "the book is not crossed"
 
 

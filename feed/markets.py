@@ -17,13 +17,18 @@ from bus.events import (
     EVENT_CLASSES,
     EVENT_NUMBERS,
     AssetCreated,
+    AuctionDone,
+    AuctionIndicated,
+    AuctionTraded,
+    BestOffered,
     Event,
+    InPlayTurned,
     MarketCreated,
     MarketStateChanged,
     TradeExecuted,
 )
 from bus.frames import EventsFrame
-from bus.market_data import MarketRow, Trade
+from bus.market_data import AUCTION, Auction, MarketRow, Offer, Trade
 
 from .bars import SECOND_NS, Bar
 from .candles import Candles
@@ -41,22 +46,27 @@ class Bounds(NamedTuple):
 
 
 class Market:
-    """One market: its terms, book, trades, window and candles.
+    """One book: its terms, levels, trades, window and candles, auction and what is offered beyond it.
 
     Attributes
     ----------
-    terms, base_decimals, quote_decimals, state
+    terms, base_decimals, quote_decimals, state, in_play, bet_delay_ns
         As created, and `bus.commands.MarketState`.
+    auction
+        The last indication or uncross.
+    offers
+        The best implied or cross-matched offers, by kind and side.
     state_seq, bars_seq
-        ``state`` begins behind the one; up to the other, window and candles begin each behind a seq of
-        its own.
-    told
-        Whether ``terms`` and ``state`` were told since they changed.
+        ``state`` and what follows it begin behind the one; up to the other, window and candles begin each
+        behind a seq of its own.
+    told, auction_told, offers_told
+        Whether terms and state, ``auction`` and ``offers`` were told since they changed.
     """
 
     __slots__ = (
-        "_bar", "_bar_ns", "bars_seq", "base_decimals", "candles", "depth", "quote_decimals", "state",
-        "state_seq", "terms", "tickers", "told", "trades",
+        "_bar", "_bar_ns", "auction", "auction_told", "bars_seq", "base_decimals", "bet_delay_ns", "candles",
+        "depth", "in_play", "offers", "offers_told", "quote_decimals", "state", "state_seq", "terms",
+        "tickers", "told", "trades",
     )  # fmt: skip
 
     def __init__(
@@ -75,7 +85,12 @@ class Market:
         self.base_decimals, self.quote_decimals = decimals
         self.state = state
         self.state_seq = self.bars_seq = as_of_seq
+        self.in_play = False
+        self.bet_delay_ns = 0
+        self.auction: Auction | None = None
+        self.offers: dict[tuple[int, int], Offer] = {}
         self.told = False
+        self.auction_told = self.offers_told = True
         self.depth = Depth()
         self.trades = Trades(bounds.trades_kept_max, last_trade_id)
         unit = terms.unit_atoms
@@ -110,6 +125,23 @@ class Market:
         self.settle()
         self._bar = Bar.of(trade.price_ticks, trade.qty_lots)
         self._bar_ns = trade.time_ns
+
+    def indicate(self, auction: Auction) -> None:
+        """Take in what an uncross would do or did."""
+        self.auction = auction
+        self.auction_told = False
+
+    def offer(self, offer: Offer) -> None:
+        """Take in the best offer of a kind and side beyond the book's own orders; no lots: there is none."""
+        if offer.lots:
+            self.offers[offer.kind, offer.side] = offer
+        else:
+            self.offers.pop((offer.kind, offer.side), None)
+        self.offers_told = False
+
+    def all_offers(self) -> list[Offer]:
+        """Return what is offered beyond the book's own orders, by kind and side."""
+        return [self.offers[key] for key in sorted(self.offers)]
 
     def begin_without_history(self, now_ns: int, intervals: Iterable[str]) -> None:
         """Begin candles of some intervals with the last price there was, if any."""
@@ -150,14 +182,17 @@ class Market:
         return MarketRow(
             terms.market, terms.base, terms.quote, self.base_decimals, self.quote_decimals, *terms[3:11],
             self.state, self.depth.market_seq, self.trades.last_trade_id, self.tickers.last_ticks,
+            terms.model, terms.outcome_market, terms.runner, self.in_play, self.bet_delay_ns,
         )  # fmt: skip
 
 
 class Markets:
-    """Every market by its name.
+    """Every book by its name.
 
     Attributes
     ----------
+    by_outcome_market
+        The books of each outcome market.
     seq, now_ns
         The last seq taken in and the time that is known to be reached.
     touched
@@ -168,6 +203,7 @@ class Markets:
         self.bounds = bounds
         self.assets: dict[str, int] = {}
         self.by_name: dict[str, Market] = {}
+        self.by_outcome_market: dict[str, list[Market]] = {}
         self.touched: dict[str, Market] = {}
         self.seq = 0
         self.now_ns = 0
@@ -188,6 +224,8 @@ class Markets:
     def add(self, market: Market) -> None:
         """Begin with a market as it is."""
         self.by_name[market.name] = self.touched[market.name] = market
+        if market.terms.outcome_market:
+            self.by_outcome_market.setdefault(market.terms.outcome_market, []).append(market)
 
     def apply(self, frame: EventsFrame, after_seq: int) -> None:
         """Take in a frame's events above ``after_seq``; O(events).
@@ -208,6 +246,8 @@ class Markets:
                     pass
                 elif at is not None:
                     self._book_event(event, at, seq, now_ns)
+                elif event[0] == _AUCTION_TRADE:
+                    self._auction_trade(event, seq, now_ns)
                 elif event[0] in _OTHER_EVENTS:
                     self._other_event(decode_event(event), seq)
                 seq += 1
@@ -225,20 +265,33 @@ class Markets:
 
     def _book_event(self, event: Sequence[Any], at: "_At", seq: int, now_ns: int) -> None:
         market_at, side_at, price_at, market_seq_at, level_at = at
+        market_seq = event[market_seq_at]
         if side_at < 0:
             market = self._known(event[market_at])
             taker_side = event[_TAKER_SIDE]
+            kind = event[_KIND] if len(event) > _KIND else 0
             market.trade(
-                Trade(event[_TRADE_ID], event[price_at], event[_TRADE_LOTS], taker_side, seq, now_ns)
+                Trade(event[_TRADE_ID], event[price_at], event[_TRADE_LOTS], taker_side, seq, now_ns, kind)
             )
             side = _OTHER_SIDE[taker_side]
-        elif event[market_seq_at]:
+        elif market_seq:
             market = self._known(event[market_at])
             side = event[side_at]
         else:
             return
-        market.depth.change(side, event[price_at], event[level_at], event[market_seq_at])
+        if market_seq:
+            market.depth.change(side, event[price_at], event[level_at], market_seq)
         self.touched[event[market_at]] = market
+
+    def _auction_trade(self, raw: Sequence[Any], seq: int, now_ns: int) -> None:
+        event = AuctionTraded(*raw[1 : len(AuctionTraded._fields) + 1])
+        market = self._known(event.market)
+        market.trade(Trade(event.trade_id, event.price_ticks, event.qty_lots, 0, seq, now_ns, AUCTION))
+        market.depth.change_both(
+            event.buy_price_ticks, event.buy_level_lots, event.sell_price_ticks, event.sell_level_lots,
+            event.market_seq,
+        )  # fmt: skip
+        self.touched[event.market] = market
 
     def _known(self, name: str) -> Market:
         market = self.by_name.get(name)
@@ -256,11 +309,29 @@ class Markets:
                 decimals = (self.assets[event.base], self.assets[event.quote])
                 self.add(Market(event, decimals, self.bounds))
         elif isinstance(event, MarketStateChanged):
-            market = self._known(event.market)
-            if seq > market.state_seq:
+            for market in self._books_of(event.market, seq):
                 market.state = event.state
                 market.told = False
-                self.touched[market.name] = market
+        elif isinstance(event, InPlayTurned):
+            for market in self._books_of(event.market, seq):
+                market.in_play, market.bet_delay_ns = True, event.bet_delay_ns
+                market.told = False
+        elif isinstance(event, (AuctionIndicated, AuctionDone)):
+            for market in self._books_of(event.market, seq):
+                done = isinstance(event, AuctionDone)
+                imbalance = 0 if isinstance(event, AuctionDone) else event.imbalance_lots
+                market.indicate(Auction(event.price_ticks, event.lots, imbalance, done))
+        elif isinstance(event, BestOffered):
+            for market in self._books_of(event.market, seq):
+                market.offer(Offer(*event[1:]))
+
+    def _books_of(self, name: str, seq: int) -> list[Market]:
+        """Return the books of a market, or the book itself, that do not know of ``seq`` yet, as touched."""
+        books = self.by_outcome_market.get(name) or [self._known(name)]
+        found = [market for market in books if seq > market.state_seq]
+        for market in found:
+            self.touched[market.name] = market
+        return found
 
 
 _At = tuple[int, int, int, int, int]
@@ -281,8 +352,15 @@ def _places() -> dict[int, _At]:
 
 
 _BOOK_EVENTS = _places()
-_OTHER_EVENTS = frozenset(EVENT_NUMBERS[cls] for cls in (AssetCreated, MarketCreated, MarketStateChanged))
+_AUCTION_TRADE = EVENT_NUMBERS[AuctionTraded]
+_OTHER_EVENTS = frozenset(
+    EVENT_NUMBERS[cls]
+    for cls in (
+        AssetCreated, MarketCreated, MarketStateChanged, InPlayTurned, AuctionIndicated, AuctionDone,
+        BestOffered,
+    )
+)  # fmt: skip
 _OTHER_SIDE = {int(Side.BUY): int(Side.SELL), int(Side.SELL): int(Side.BUY)}
-_TRADE_ID, _TRADE_LOTS, _TAKER_SIDE = (
-    TradeExecuted._fields.index(field) + 1 for field in ("trade_id", "qty_lots", "taker_side")
+_TRADE_ID, _TRADE_LOTS, _TAKER_SIDE, _KIND = (
+    TradeExecuted._fields.index(field) + 1 for field in ("trade_id", "qty_lots", "taker_side", "kind")
 )

@@ -60,6 +60,8 @@ class Queries:
             "depth": (self._depth, (str, int)),
             "trades": (self._trades, (str, int, int)),
             "book": (self._book, (str,)),
+            "auction": (self._auction, (str,)),
+            "offers": (self._offers, (str,)),
             "ticker": (self._ticker, (str,)),
             "tickers": (self._tickers, (str, int)),
             "candles": (self._candles, (str, str, int, int)),
@@ -95,9 +97,10 @@ class Queries:
 
     def _depth(self, name: str, levels: int) -> tuple[object, ...]:
         _check_range("levels", levels, 1, self._limits.levels_max)
-        depth = self._markets.market(name).depth
+        market = self._markets.market(name)
+        depth = market.depth
         bids, asks = depth.levels(levels)
-        return (depth.market_seq, bids, asks, depth.checksum(), *depth.level_counts())
+        return (depth.market_seq, bids, asks, depth.checksum(), *depth.level_counts(), market.state)
 
     def _trades(self, name: str, after_trade_id: int, limit: int) -> tuple[int, int, list[Trade]]:
         self._check_rows(limit)
@@ -107,6 +110,12 @@ class Queries:
 
     def _book(self, name: str) -> Any:
         return self._markets.market(name).depth.best()
+
+    def _auction(self, name: str) -> Any:
+        return self._markets.market(name).auction
+
+    def _offers(self, name: str) -> Any:
+        return self._markets.market(name).all_offers()
 
     def _ticker(self, name: str) -> Any:
         return self._ticker_of(self._markets.market(name))
@@ -129,10 +138,11 @@ class Queries:
         name, interval = rest, ""
         if kind == "candle":
             name, _, interval = rest.rpartition(".")
-        elif kind not in ("trade", "depth", "book", "ticker", "market"):
+        elif kind not in ("trade", "depth", "book", "ticker", "market", "auction", "offers"):
             raise FormError(
                 Code.OUT_OF_RANGE,
-                f"expected a topic: trade.M depth.M book.M ticker.M market.M candle.M.1m, was {topic!r:.60}",
+                "expected a topic: trade.M depth.M book.M ticker.M market.M auction.M offers.M candle.M.1m, "
+                f"was {topic!r:.60}",
             )
         market = self._markets.market(name)
         first = last = self._teller.number(topic)
@@ -145,12 +155,22 @@ class Queries:
             first, last = 1, market.depth.market_seq
         elif kind == "candle":
             body = self._candles(name, interval, -1, LAST_CANDLES)
-        elif kind == "book":
-            body = market.depth.best()
+        elif kind == "offers":
+            body = market.all_offers()
         else:
-            body = self._ticker_of(market) if kind == "ticker" else market.row()
+            body = self._newest_row(kind, market)
         markets = self._markets
-        return (self._feed_instance, first, last, markets.seq, markets.now_ns, body or None)
+        none = body is None or (kind in ("trade", "candle") and not body)
+        return (
+            self._feed_instance, first, last, markets.seq, markets.now_ns, None if none else body,
+        )  # fmt: skip
+
+    def _newest_row(self, kind: str, market: Market) -> Any:
+        if kind == "book":
+            return market.depth.best()
+        if kind == "auction":
+            return market.auction
+        return self._ticker_of(market) if kind == "ticker" else market.row()
 
     def _ticker_of(self, market: Market) -> Any:
         market.settle()

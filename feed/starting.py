@@ -154,7 +154,7 @@ def _take_history(
     trades, minutes, *candles = answers
     if trades.code != Code.OK or minutes.code != Code.OK:
         return None
-    past = [Trade(row[0], row[3], row[4], row[5], row[1], row[2]) for row in trades.result]
+    past = [Trade(row[0], row[3], row[4], row[5], row[1], row[2], row[10]) for row in trades.result]
     last_trade_id = past[-1].trade_id if past else 0
     market.trades = Trades(markets.bounds.trades_kept_max, last_trade_id, past)
     tickers, unit = market.tickers, market.terms.unit_atoms

@@ -24,7 +24,10 @@ class Pace(NamedTuple):
 class Told:
     """What was told of one market, and its topics."""
 
-    __slots__ = ("best", "book", "candles", "depth", "depth_ns", "market", "ticker", "trade", "window_ns")
+    __slots__ = (
+        "auction", "best", "book", "candles", "depth", "depth_ns", "market", "offers", "ticker", "trade",
+        "window_ns",
+    )  # fmt: skip
 
     def __init__(self, name: str, intervals: tuple[str, ...]) -> None:
         self.trade = f"trade.{name}"
@@ -32,6 +35,8 @@ class Told:
         self.book = f"book.{name}"
         self.ticker = f"ticker.{name}"
         self.market = f"market.{name}"
+        self.auction = f"auction.{name}"
+        self.offers = f"offers.{name}"
         self.candles = {interval: f"candle.{name}.{interval}" for interval in intervals}
         self.best: tuple[int, ...] = ()
         self.depth_ns = self.window_ns = 0
@@ -67,7 +72,7 @@ class Teller:
             for series in market.candles.series.values():
                 series.forget()
             market.tickers.changed = False
-            market.told = True
+            market.told = market.auction_told = market.offers_told = True
         self._markets.touched.clear()
 
     def tell_trades(self, clock_ns: int) -> None:
@@ -103,7 +108,8 @@ class Teller:
             told = self._of(market)
             self._heartbeat(told.trade, market.trades.told_trade_id, since_ns, clock_ns)
             self._heartbeat(told.depth, market.depth.told_seq, since_ns, clock_ns)
-            for topic in (told.book, told.ticker, told.market, *told.candles.values()):
+            own = (told.book, told.ticker, told.market, told.auction, told.offers, *told.candles.values())
+            for topic in own:
                 self._heartbeat(topic, publisher.number(topic), since_ns, clock_ns)
         if fresh:
             publisher.fresh.clear()
@@ -132,6 +138,12 @@ class Teller:
         if not market.told:
             market.told = True
             self._tell_next(told.market, market.row(), clock_ns)
+        if not market.auction_told:
+            market.auction_told = True
+            self._tell_next(told.auction, market.auction, clock_ns)
+        if not market.offers_told:
+            market.offers_told = True
+            self._tell_next(told.offers, market.all_offers(), clock_ns)
         next_ns = 0
         if market.depth.pending:
             if clock_ns - told.depth_ns >= pace.flush_ns:

@@ -8,7 +8,7 @@ import pytest
 import zmq
 
 from bus.errors import Code, ZeropitError
-from bus.market_data import Best, Candle, MarketRow, Ticker, Trade
+from bus.market_data import Auction, Best, Candle, MarketRow, Offer, Ticker, Trade
 from bus.query_frames import Query
 from feed.bars import INTERVALS
 from feed.markets import Bounds, Markets
@@ -47,8 +47,8 @@ def test_each_query_answers_within_its_bounds(queries: Queries) -> None:
     assert ask(queries, "markets", "BTC-USD", 1) == rows[1:]
     depth = ask(queries, "depth", "BTC-USD", 2)
     assert isinstance(depth, tuple)
-    market_seq, bids, asks, _, bid_levels, ask_levels = depth
-    assert market_seq == rows[0].market_seq
+    market_seq, bids, asks, _, bid_levels, ask_levels, state = depth
+    assert market_seq == rows[0].market_seq and state == rows[0].state
     assert (len(bids), len(asks)) == (min(2, bid_levels), min(2, ask_levels))
     trades = ask(queries, "trades", "BTC-USD", -1, 3)
     assert isinstance(trades, tuple)
@@ -126,7 +126,10 @@ def test_the_reference_names_every_query_row_and_interval(queries: Queries) -> N
     text = PAGE.read_text("utf-8")
     documented = re.findall(r"^\| `([a-z]+)` \| `\[", text, re.MULTILINE)
     assert documented == list(queries._queries)
-    for name, row in (("trade", Trade), ("ticker", Ticker), ("candle", Candle), ("market row", MarketRow)):
+    for name, row in (
+        ("trade", Trade), ("ticker", Ticker), ("candle", Candle), ("auction", Auction), ("offer", Offer),
+        ("market row", MarketRow),
+    ):  # fmt: skip
         found = re.search(rf"^- \*\*{name}\*\*: `\[(.*?)\]`", text, re.MULTILINE | re.DOTALL)
         assert found, name
         assert re.split(r",\s+", found[1]) == list(row._fields)

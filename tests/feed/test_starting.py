@@ -57,7 +57,7 @@ class Sources:
         assert isinstance(market, str) and isinstance(limit, int)
         if question.query == "last_trades":
             rows: list[Any] = [
-                (e.trade_id, seq, time_ns, e.price_ticks, e.qty_lots, e.taker_side)
+                (e.trade_id, seq, time_ns, e.price_ticks, e.qty_lots, e.taker_side, "", 0, "", 0, e.kind)
                 for seq, time_ns, e in self.venue.events
                 if isinstance(e, TradeExecuted) and e.market == market
             ]
