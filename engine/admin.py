@@ -12,7 +12,6 @@ from bus.commands import (
     CreateMarket,
     Deposit,
     RevokeKey,
-    SetMarketState,
     Withdraw,
 )
 from bus.errors import Code
@@ -23,7 +22,6 @@ from bus.events import (
     KeyCreated,
     KeyRevoked,
     MarketCreated,
-    MarketStateChanged,
     Withdrawn,
 )
 
@@ -143,7 +141,7 @@ class Admin:
         account = state.account(command.from_account)
         state.asset_decimals(command.asset)
         if account.shortfalls:
-            raise Refusal(Code.SHORTFALL, f"expected an account without shortfall, was {account.name} with one")
+            raise Refusal(Code.SHORTFALL, f"expected an account without shortfall, was {account.name}")
         available = account.balance(command.asset).available
         if not 0 < command.amount_atoms <= available:
             raise Refusal(

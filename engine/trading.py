@@ -364,6 +364,8 @@ class Trading:
         left = qty - filled
         wanted = market.loss_atoms(order.side, price, left)
         held_change = self._hold_anew(order, wanted)
+        if account.limits is not None:
+            self._check_position(order, left, wanted)
         self._move(order, price, qty, left, held_change)
         if market.gathering:
             self._come_to_rest(order)
@@ -375,7 +377,7 @@ class Trading:
         return self._end(order, outcome, _LIMIT, _GTC, price, wanted - outcome.held_used_atoms)
 
     def _check_limits(self, account: Account, market: Market, order: Order, price: int, qty: int) -> None:
-        """Check a replaced order's size, price and position."""
+        """Check a replaced order's size and price."""
         risk.check_size(account, market, order.side, price, qty, 0)
         risk.check_band(market, price)
 
@@ -399,6 +401,25 @@ class Trading:
             balance.available -= change
             balance.held += change
         return change
+
+    def _check_position(self, order: Order, left: int, wanted: int) -> None:
+        """Check a replaced order's position limit with its new hold taken; undo that when it refuses."""
+        market, account, side = order.market, order.account, order.side
+        try:
+            if market.model == _ODDS:
+                risk.check_exposure(account, market)
+            else:
+                risk.check_position(account, market, side, left - order.total_left)
+        except Refusal:
+            had = market.loss_atoms(side, order.price_ticks, order.total_left)
+            if market.outcome is not None:
+                outcomes.lift(account, market, side, wanted)
+                outcomes.hold_unchecked(account, market, side, had)
+            else:
+                balance = account.balance(market.quote if side == _BUY else market.base)
+                balance.available += wanted - had
+                balance.held -= wanted - had
+            raise
 
     def _move(self, order: Order, price: int, qty: int, left: int, held_change: int) -> None:
         """Take an order off its level and give it its new price and total."""

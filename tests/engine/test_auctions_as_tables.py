@@ -335,8 +335,8 @@ def test_a_change_of_state_ends_an_uncross(plays: Plays) -> None:
                   | b5 5 @ 8
         > operator opens market
         market OPEN
-        a2 buys 1 @ 8 from b4, 1 USD back
-        auction done: 1 @ 8
+        a2 buys 1 @ 5 from b4, 4 USD back
+        auction done: 1 @ 5
         bids      | asks
                   | b5 5 @ 8
     """
