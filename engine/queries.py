@@ -110,9 +110,12 @@ class Queries:
 
     def _markets(self) -> list[Row]:
         return [
-            (encode_event(m.spec), m.state, m.market_seq, m.last_trade_id, m.last_price_ticks)
+            (
+                encode_event(m.spec), m.state, m.market_seq, m.last_trade_id, m.last_price_ticks,
+                int(m.matching), m.first_share_ppm, m.band_ppm,
+            )
             for m in self._exchange.state.markets.values()
-        ]
+        ]  # fmt: skip
 
     def _keys(self) -> list[Row]:
         return [encode_event(key) for key in self._exchange.state.keys.values()]

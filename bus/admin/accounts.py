@@ -4,13 +4,15 @@ Invariant: amounts are decimal strings, exact or refused; what is printed after 
 committed.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import click
 
-from ..client import Client
-from ..commands import AccountState
-from .group import admin, leaf
+from ..client import Client, Code, CommandAnswer, OutcomeUnknown, Rejected
+from ..client.rows import AccountRules, MarketLimits
+from ..commands import AccountState, Prevention
+from .group import Repeatable, admin, leaf
 from .output import Output
 
 PAGE_ROWS = 1_000
@@ -18,7 +20,7 @@ PAGE_ROWS = 1_000
 
 @admin.group()
 def account() -> None:
-    """Accounts: list, create, look into, block."""
+    """Accounts: list, create, look into, limit, block."""
 
 
 @leaf(account, "list")
@@ -62,6 +64,81 @@ def account_orders(client: Client, out: Output, name: str, in_market: str) -> No
     out.rows(columns, [(o[0], o[1], *o[3:9]) for o in found])
 
 
+@leaf(account, "positions")
+@click.argument("name", metavar="ACCOUNT")
+def account_positions(client: Client, out: Output, name: str) -> None:
+    """Show an account's positions in outcome markets: one row an outcome."""
+    columns = ("market", "outcome", "result>", "worst>", "held>", "shortfall>")
+    rows = [
+        (p.market, outcome, result, p.worst[outcome], p.held, p.shortfall)
+        for p in client.positions(name)
+        for outcome, result in p.results.items()
+    ]
+    out.rows(columns, rows)
+
+
+@leaf(account, "limits")
+@click.argument("name", metavar="ACCOUNT")
+def account_limits(client: Client, out: Output, name: str) -> None:
+    """Show an account's limits, by market ("*": all others); 0 is no limit."""
+    columns = ("market", "order_lots_max>", "order_atoms_max>", "open_orders_max>", "position_max>")
+    rows = [(limits.market or "*", *limits[1:]) for limits in client.limits(name).limits.values()]
+    out.rows(columns, rows)
+
+
+@leaf(account, "set-limits")
+@click.argument("name", metavar="ACCOUNT")
+@click.option("--market", "in_market", default="", help="In this market (default: all without own limits).")
+@click.option("--order-lots-max", type=int, help="Quantity of one order, in lots.")
+@click.option("--order-atoms-max", type=int, help="What one order may be worth, in atoms.")
+@click.option("--open-orders-max", type=int, help="Open orders.")
+@click.option("--position-max", type=int, help="Net lots bought or sold; in odds: atoms of exposure.")
+def account_set_limits(client: Client, out: Output, name: str, in_market: str, **given: Any) -> None:
+    """Limit an account in a market; what is not named stays as it is, 0 is no limit."""
+    now = client.limits(name).limits.get(in_market, MarketLimits(in_market, 0, 0, 0, 0))
+    changed = now._replace(**{word: value for word, value in given.items() if value is not None})
+    client.set_account_limits(name, in_market, **dict(zip(changed._fields[1:], changed[1:], strict=True)))
+    facts = {"account": name, **changed._asdict(), "market": in_market or "*"}
+    out.done(f"limits of {name} in {in_market or 'all other markets'} set", facts)
+
+
+@leaf(account, "terms")
+@click.argument("name", metavar="ACCOUNT")
+def account_terms(client: Client, out: Output, name: str) -> None:
+    """Show an account's terms."""
+    out.rows(("funded", "fee_tier>", "prevention", "prevention_group"), [_terms(client.limits(name))])
+
+
+def _terms(rules: AccountRules) -> tuple[bool, int, str, str]:
+    return (not rules.unfunded, rules.fee_tier, rules.prevention, rules.prevention_group)
+
+
+@leaf(account, "set-terms")
+@click.argument("name", metavar="ACCOUNT")
+@click.option("--funded/--unfunded", default=None, help="Unfunded: balances may go below zero.")
+@click.option("--fee-tier", type=click.IntRange(0, 9), help="0: the markets' own fees.")
+@click.option(
+    "--prevention", type=click.Choice([p.name.lower() for p in Prevention if p]),
+    help="What happens where it would trade with itself or its group.",
+)  # fmt: skip
+@click.option("--prevention-group", help="Accounts of one group do not trade with each other.")
+def account_set_terms(client: Client, out: Output, name: str, funded: bool | None, **given: Any) -> None:
+    """Set an account's terms; what is not named stays as it is."""
+    now = client.limits(name)
+    changed = now._replace(**{word: value for word, value in given.items() if value is not None})
+    if funded is not None:
+        changed = changed._replace(unfunded=not funded)
+    client.set_account_terms(
+        name,
+        unfunded=changed.unfunded,
+        fee_tier=changed.fee_tier,
+        prevention=Prevention[changed.prevention.upper()],
+        prevention_group=changed.prevention_group,
+    )
+    words = ("funded", "fee_tier", "prevention", "prevention_group")
+    out.done(f"terms of {name} set", {"account": name, **dict(zip(words, _terms(changed), strict=True))})
+
+
 @leaf(account, "block")
 @click.argument("name", metavar="ACCOUNT")
 def account_block(client: Client, out: Output, name: str) -> None:
@@ -78,27 +155,66 @@ def account_unblock(client: Client, out: Output, name: str) -> None:
     out.done(f"account {name} active", {"account": name, "state": "active"})
 
 
+@leaf(admin, "id")
+def timed_id(client: Client, out: Output) -> None:
+    """Make an id for one deposit or withdrawal, which may then be repeated: it is executed at most once."""
+    made = client.timed_id()
+    out.done(made, {"id": made})
+
+
+def _funds_options(function: Callable[..., None]) -> Callable[..., None]:
+    option = click.option("--id", "command_id", help="An id of `zeropit admin id`: safe to repeat.")
+    function = click.argument("amount", metavar="AMOUNT")(option(function))
+    function = click.argument("of_asset", metavar="ASSET")(function)
+    return click.argument("name", metavar="ACCOUNT")(function)
+
+
 @leaf(admin, "deposit")
-@click.argument("name", metavar="ACCOUNT")
-@click.argument("of_asset", metavar="ASSET")
-@click.argument("amount", metavar="AMOUNT")
-def deposit(client: Client, out: Output, name: str, of_asset: str, amount: str) -> None:
+@_funds_options
+def deposit(
+    client: Client, out: Output, name: str, of_asset: str, amount: str, command_id: str | None
+) -> None:
     """Add a decimal amount to an account's available balance."""
-    client.deposit(name, of_asset, amount)
-    _show_funds(client, out, f"{amount} {of_asset} deposited", name, of_asset)
+    answer = _moved(client.deposit, client, name, of_asset, amount, command_id)
+    _show_funds(client, out, f"{amount} {of_asset} deposited", name, of_asset, answer)
 
 
 @leaf(admin, "withdraw")
-@click.argument("name", metavar="ACCOUNT")
-@click.argument("of_asset", metavar="ASSET")
-@click.argument("amount", metavar="AMOUNT")
-def withdraw(client: Client, out: Output, name: str, of_asset: str, amount: str) -> None:
+@_funds_options
+def withdraw(
+    client: Client, out: Output, name: str, of_asset: str, amount: str, command_id: str | None
+) -> None:
     """Take a decimal amount from an account's available balance."""
-    client.withdraw(name, of_asset, amount)
-    _show_funds(client, out, f"{amount} {of_asset} withdrawn", name, of_asset)
+    answer = _moved(client.withdraw, client, name, of_asset, amount, command_id)
+    _show_funds(client, out, f"{amount} {of_asset} withdrawn", name, of_asset, answer)
 
 
-def _show_funds(client: Client, out: Output, what: str, name: str, of_asset: str) -> None:
+def _moved(
+    move: Callable[..., CommandAnswer],
+    client: Client,
+    name: str,
+    of_asset: str,
+    amount: str,
+    given: str | None,
+) -> CommandAnswer:
+    """Move funds under an id that says until when: what is not known to be done can be asked for again."""
+    command_id = given or client.timed_id()
+    try:
+        return move(name, of_asset, amount, command_id=command_id)
+    except OutcomeUnknown as error:
+        detail = f"{error.detail}; repeat it with --id {command_id}: it is executed at most once"
+        raise Repeatable(error.code, detail) from None
+    except Rejected as error:
+        if error.code is not Code.EXPIRED or given is None:
+            raise
+        detail = "expected an id whose time is not over: it was executed before, or never will be; look at"
+        raise Rejected(error.code, f"{detail} the balance, was {given}") from None
+
+
+def _show_funds(
+    client: Client, out: Output, what: str, name: str, of_asset: str, answer: CommandAnswer
+) -> None:
     now = client.balances(name)[of_asset]
     facts = {"account": name, "asset": of_asset, "available": now.available, "held": now.held}
-    out.done(f"{what}; {name} has {now.available} available and {now.held} held", facts)
+    before = " (by an earlier attempt)" if answer.repeated else ""
+    out.done(f"{what}{before}; {name} has {now.available} available and {now.held} held", facts)

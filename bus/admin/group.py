@@ -19,6 +19,10 @@ from .access import Access, config_option, find_access, set_option
 from .output import Output
 
 
+class Repeatable(OutcomeUnknown):
+    """An unknown outcome of what may safely be asked for again; the message says how."""
+
+
 @click.group()
 @click.option("--gateway", help="Endpoint of a gateway (default: the one of these settings).")
 @click.option("--key", envvar="ZEROPIT_KEY", show_envvar=True, help="Key to log on with.")
@@ -59,6 +63,8 @@ def leaf(group: click.Group, name: str) -> Callable[[Callable[..., None]], click
             try:
                 with find().client() as client:
                     function(client, Output(as_json), **parameters)
+            except Repeatable as error:
+                _fail(error, as_json)
             except OutcomeUnknown as error:
                 detail = f"{error.detail}; look at what it should have changed before you repeat it"
                 _fail(OutcomeUnknown(error.code, detail), as_json)

@@ -8,13 +8,16 @@ from typing import Any
 import click
 
 from ..client import Client
+from ..commands import MarketState, MatchingRule
 from .group import admin, leaf
 from .output import Output
+
+STATES = ("open", "halted", "pre_open", "suspended", "cancel_only", "closing")
 
 
 @admin.group()
 def market() -> None:
-    """Markets: list, create, halt, open, cancel their orders."""
+    """Markets: list, create, bring to a state, set their rules, cancel their orders."""
 
 
 @admin.group()
@@ -27,16 +30,17 @@ def market_list(client: Client, out: Output) -> None:
     """List all markets."""
     columns = (
         "market", "state", "base", "quote", "tick_size>", "lot_size>", "price_max>", "qty_max>",
-        "maker_fee_ppm>", "taker_fee_ppm>", "last_price>",
+        "maker_fee_ppm>", "taker_fee_ppm>", "last_price>", "model", "matching", "band_ppm>",
     )  # fmt: skip
     rows = []
     for found in client.markets().values():
         units, spec = found.units, found.units.market
         rows.append(
             (
-                found.market, "open" if found.is_open else "halted", found.base, found.quote,
+                found.market, found.state, found.base, found.quote,
                 found.tick_size, found.lot_size, units.price(spec.price_ticks_max),
                 units.qty(spec.qty_lots_max), spec.maker_fee_ppm, spec.taker_fee_ppm, found.last_price,
+                found.model, found.matching, found.band_ppm,
             )
         )  # fmt: skip
     out.rows(columns, rows)
@@ -72,6 +76,43 @@ def market_open(client: Client, out: Output, name: str) -> None:
     """Open a halted market again."""
     client.open(name)
     out.done(f"market {name} open", {"market": name, "state": "open"})
+
+
+@leaf(market, "state")
+@click.argument("name", metavar="MARKET")
+@click.argument("state", type=click.Choice(STATES))
+def market_state(client: Client, out: Output, name: str, state: str) -> None:
+    """Bring a market to a state; closing it cancels its orders, and cannot be undone."""
+    client.set_market_state(name, MarketState[state.upper()])
+    out.done(f"market {name} {state.replace('_', ' ')}", {"market": name, "state": state})
+
+
+@leaf(market, "rules")
+@click.argument("name", metavar="MARKET")
+@click.option("--matching", type=click.Choice([rule.name.lower() for rule in MatchingRule]))
+@click.option("--first-share-ppm", type=int, help="Of a pro-rata taker, what the oldest order gets first.")
+@click.option("--band-ppm", type=int, help="Largest distance of a limit price from the last one; 0: any.")
+def market_rules(client: Client, out: Output, name: str, **given: Any) -> None:
+    """Set how a market matches and its price band; what is not named stays as it is."""
+    markets = client.markets()
+    now = markets.get(name) or next((m for m in markets.values() if m.outcome_market == name), None)
+    facts: dict[str, Any] = {"matching": "price_time", "first_share_ppm": 0, "band_ppm": 0}
+    if now is not None:
+        facts = {word: getattr(now, word) for word in facts}
+    facts |= {word: value for word, value in given.items() if value is not None}
+    client.set_market_rules(name, **facts)
+    out.done(f"rules of {name} set", {"market": name, **facts})
+
+
+@leaf(market, "fee-tier")
+@click.argument("name", metavar="MARKET")
+@click.argument("tier", type=click.IntRange(1, 9))
+@click.option("--maker-fee-ppm", type=int, required=True, help="Parts per million; below 0: a rebate.")
+@click.option("--taker-fee-ppm", type=int, required=True, help="Parts per million.")
+def market_fee_tier(client: Client, out: Output, name: str, tier: int, **fees: int) -> None:
+    """Set the fees of a tier of accounts in a spot market."""
+    client.set_fee_tier(name, tier, **fees)
+    out.done(f"fees of tier {tier} in {name} set", {"market": name, "tier": tier, **fees})
 
 
 @leaf(market, "cancel-orders")

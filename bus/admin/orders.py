@@ -4,6 +4,7 @@ Invariant: exactly one name of an order is given; only who may trade for its acc
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import click
 
@@ -15,7 +16,7 @@ from .output import Output, Value
 
 @admin.group()
 def order() -> None:
-    """Single orders: show, cancel."""
+    """Orders: show, cancel one, cancel those that match."""
 
 
 def _order_options(function: Callable[..., None]) -> Callable[..., None]:
@@ -78,6 +79,21 @@ def order_cancel(
         "filled": done.filled,
     }
     out.done(f"order {done.order_id} {done.status}, {done.filled} of it had traded", facts)
+
+
+@leaf(order, "cancel-where")
+@click.option("--account", "of_account", default="", help="Of this account alone.")
+@click.option("--market", "in_market", default="", help="Of this book alone.")
+@click.option("--side", type=click.Choice(["buy", "sell", "lay", "back"]), help="Of this side alone.")
+@click.option("--price-low", help="From this price on; needs --market.")
+@click.option("--price-high", help="Up to this price; needs --market.")
+def order_cancel_where(client: Client, out: Output, of_account: str, in_market: str, **given: Any) -> None:
+    """Cancel every order that matches all that is given, whoever owns it (in steps when there are many)."""
+    if not (of_account or in_market):
+        raise FormError(Code.MISSING_FIELD, "expected --account or --market, was neither")
+    client.cancel_where(account=of_account, market=in_market, **given)
+    facts: dict[str, Value] = {"account": of_account, "market": in_market, **given, "cancelling": True}
+    out.done("orders that match are being cancelled", facts)
 
 
 def _check_named(order_id: int, client_order_id: str) -> None:

@@ -5,7 +5,7 @@ Invariant: what is long is fetched in bounded pages.
 
 from typing import Any
 
-from ..commands import MarketModel, MarketState
+from ..commands import MarketModel, MarketState, MatchingRule
 from ..units import format_units
 from .calls import Calls, call
 from .pending import CommandAnswer
@@ -77,7 +77,7 @@ class Questions(Calls):
         """Return all markets by name, as they are now."""
         rows = yield from self._load_markets()
         found = {}
-        for created, state, market_seq, last_trade_id, last_ticks, *_ in rows:
+        for created, state, market_seq, last_trade_id, last_ticks, *rules in rows:
             units = self.units[created[1]]
             price = units.price(last_ticks) if last_trade_id else None
             found[created[1]] = Market(
@@ -93,6 +93,8 @@ class Questions(Calls):
                 units,
                 MarketState(state).name.lower(),
                 MarketModel(units.market.model).name.lower(),
+                units.market.outcome_market,
+                *_rules(rules),
             )
         return found
 
@@ -116,3 +118,9 @@ class Questions(Calls):
     def query(self, name: str, *args: object) -> Steps[Any]:
         """Ask one of the engine's queries (wire: QUERY) and return its raw result."""
         return (yield from self._query(name, args))
+
+
+def _rules(rules: list[Any]) -> tuple[str, int, int]:
+    """Return matching rule, first share and price band of a market row."""
+    matching, first_share_ppm, band_ppm = rules[:3] if len(rules) >= 3 else (1, 0, 0)
+    return MatchingRule(matching).name.lower(), first_share_ppm, band_ppm

@@ -187,6 +187,10 @@ class Market(NamedTuple):
     units: MarketUnits
     state: str
     model: str
+    outcome_market: str
+    matching: str
+    first_share_ppm: int
+    band_ppm: int
 
 
 def side_name(side: int, units: MarketUnits) -> str:
