@@ -181,7 +181,8 @@ class Exchange:
     def follow_up(self, now_ns: int) -> list[Array] | None:
         """Do the next follow-up of a command; return its events, or None when there is none.
 
-        Callers do, where ``may_follow`` after a command, up to ``follow_ups_per_command_max`` of them behind a command; the rest is for `Continue`.
+        Behind a command, where ``may_follow``, callers do up to ``follow_ups_per_command_max`` of them and
+        then `end_follow_ups`; the rest is for `Continue`.
         """
         if not self._steps.has_follow_up():
             return None
@@ -293,7 +294,7 @@ class Exchange:
                 return
             command_id = due.fields[1]
             number: int = due.fields[0]
-            if due.order_id and (number == _PLACE or number == _ADVANCED) and due.order_id in state.orders:
+            if number in _PLACES and due.order_id in state.orders:
                 due.account.lingering[command_id] = None
             else:
                 del due.account.ids[command_id]
@@ -381,7 +382,7 @@ _OPERATOR: Final = c.OPERATOR
 _INTERNAL: Final = c.INTERNAL
 _NO_LINK = (0, 0)
 _PLACE: Final = c.COMMAND_NUMBERS[c.PlaceOrder]
-_ADVANCED: Final = c.COMMAND_NUMBERS[c.PlaceAdvanced]
+_PLACES: Final = frozenset({_PLACE, c.COMMAND_NUMBERS[c.PlaceAdvanced]})
 _CANCEL: Final = c.COMMAND_NUMBERS[c.CancelOrder]
 _OPEN_LINK = (c.COMMAND_NUMBERS[c.OpenLink],)
 

@@ -13,9 +13,11 @@ from bus.codec import check_command, decode_event, encode_event, pack, unpack
 from bus.errors import Code, FormError, JournalError
 from bus.events import KeyCreated, MarketCreated
 
+from . import auction, groups, mass, openings, outcomes, pairs, risk, rules, runners, settling, waiting
 from .accounts import Account, Balance, Chain, Kept
-from .book import Market, Order
-from .state import Job, Limits, State
+from .book import Market, Order, Terms
+from .jobs import Job
+from .state import Limits, State
 
 IMAGE_VERSION = 2
 _CHUNK_ROWS = 10_000
@@ -30,16 +32,29 @@ def dump(state: State) -> Iterator[bytes]:
         tuple(encode_event(key) for key in state.keys.values()),
     )  # fmt: skip
     yield pack(("head", (head,)))
-    yield from _rows("market", map(_market_row, state.markets.values()))
+    yield from _rows("market", map(_market_row, state.books))
     yield from _rows("account", map(_account_row, state.accounts.values()))
-    yield from _rows("job", map(_job_row, state.jobs))
-    for market in state.markets.values():
+    markets = state.outcome_markets.values()
+    yield from _rows("outcome", map(outcomes.outcome_row, markets))
+    yield from _rows("group", map(groups.group_row, _groups(state)))
+    for market in state.books:
         for half in (market.bids, market.asks):
             yield from _rows("order", map(_order_row, half.orders()))
-    queued = state.due_ids.in_order()
-    yield from _rows("queued", map(_kept_row, queued))
+        if market.stops is not None:
+            yield from _rows("waiting", map(_order_row, market.stops.orders.values()))
+    yield from _rows("pair", pairs.rows(state))
+    yield from _rows("position", (outcomes.position_row(p) for m in markets for p in m.positions))
+    yield from _rows("bet", (outcomes.bet_row(m.name, bet) for m in markets for bet in m.bets))
+    yield from _rows("queued", map(_kept_row, state.due_ids.in_order()))
     lingering = (a.ids[command_id] for a in state.accounts.values() for command_id in a.lingering)
     yield from _rows("lingering", map(_kept_row, lingering))
+    yield from _rows("batch", ((*key, rows) for key, rows in state.batch_outcomes.items()))
+    yield from _rows("triggered", map(waiting.queue_row, state.triggered.values()))
+    yield from _rows(
+        "late", ((n, o, due_ns) for n, late in state.overdue.items() for o, due_ns in late.items())
+    )
+    yield from _rows("timer", iter(state.timers.rows()))
+    yield from _rows("job", ((_JOB_NUMBERS[type(job)], *job.row()) for job in state.jobs))
     yield pack(("end", ()))
 
 
@@ -62,6 +77,8 @@ def restore(chunks: Iterable[bytes]) -> State:
                 ended = True
             elif kind == "order":
                 chained.extend(_restore_order(state, row) for row in rows)
+            elif kind == "waiting":
+                chained.extend(_restore_waiting(state, row) for row in rows)
             else:
                 restore_row = _RESTORERS[kind]
                 for row in rows:
@@ -71,7 +88,10 @@ def restore(chunks: Iterable[bytes]) -> State:
     if not ended or not state.now_ns:
         raise _invalid("a head and an end mark", "incomplete")
     for order in sorted(chained, key=lambda order: order.order_id):
-        order.account.chains[order.market.name].add(order)
+        chain = order.account.chains[order.market.name]
+        chain.add(order)
+        chain.change(order.side, order.total_left)
+    outcomes.restore_shortfalls(state)
     return state
 
 
@@ -104,7 +124,7 @@ def _restore_head(state: State, head: tuple[Any, ...]) -> None:
 def _market_row(market: Market) -> tuple[Any, ...]:
     return (
         encode_event(market.spec), market.state, market.busy, market.market_seq, market.last_trade_id,
-        market.last_price_ticks,
+        market.last_price_ticks, market.gathering, market.indicated, rules.market_row(market),
     )  # fmt: skip
 
 
@@ -112,7 +132,9 @@ def _restore_market(state: State, row: tuple[Any, ...]) -> None:
     spec = decode_event(row[0])
     assert isinstance(spec, MarketCreated)
     market = Market(spec)
-    _, market_state, busy, market.market_seq, market.last_trade_id, market.last_price_ticks = row
+    _, market_state, busy, market.market_seq, market.last_trade_id, market.last_price_ticks = row[:6]
+    market.gathering, market.indicated = row[6:8]
+    rules.restore_market(market, row[8])
     market.mark(state=market_state, busy=busy)
     state.add_book(market)
 
@@ -121,34 +143,71 @@ def _account_row(account: Account) -> tuple[Any, ...]:
     return (
         account.name, account.state, account.busy, account.seq,
         tuple((asset, b.available, b.held) for asset, b in account.balances.items()),
-        tuple(account.chains),
+        tuple(account.chains), account.unfunded, account.fee_tier, account.prevention, account.family,
+        risk.limits_rows(account), account.cancel_after_ns, tuple(account.net_lots.items()),
     )  # fmt: skip
 
 
 def _restore_account(state: State, row: tuple[Any, ...]) -> None:
-    name, account_state, busy, seq, balances, chains = row
+    name, account_state, busy, seq, balances, chains = row[:6]
     account = state.accounts.setdefault(name, Account(name))
     account.mark(state=account_state, busy=busy)
     account.seq = seq
     account.balances = {asset: Balance(available, held) for asset, available, held in balances}
     account.chains = {market: Chain() for market in chains}
+    account.unfunded, account.fee_tier, account.prevention, account.family = row[6:10]
+    risk.restore_limits(account, row[10])
+    account.cancel_after_ns = row[11]
+    account.net_lots = dict(row[12])
+
+
+def _groups(state: State) -> Iterator[groups.Group]:
+    for account in state.accounts.values():
+        yield from account.groups.values()
 
 
 def _order_row(order: Order) -> tuple[Any, ...]:
     return (
         order.order_id, order.client_order_id, order.account.name, order.market.name, order.side,
         order.post_only, order.price_ticks, order.qty_lots, order.left_lots, order.accepted_ns,
+        _terms_row(order.terms) if order.terms is not None else None,
     )  # fmt: skip
 
 
-def _restore_order(state: State, row: tuple[Any, ...]) -> Order:
-    order_id, client_order_id, account, market, side, post_only, price, qty, left, accepted_ns = row
+def _terms_row(terms: Terms) -> tuple[Any, ...]:
+    group = terms.group.name if terms.group is not None and terms.group.lots_max else ""
+    return (
+        terms.order_type, terms.time_in_force, terms.display_lots, terms.hidden_lots, terms.min_lots,
+        terms.trigger, terms.trigger_ticks, terms.trail_ticks, terms.expires_ns, terms.prevention,
+        terms.persists, terms.waits, terms.budget_atoms, terms.best_ticks, group,
+    )  # fmt: skip
+
+
+def _new_order(state: State, row: tuple[Any, ...]) -> Order:
+    order_id, client_order_id, account, market, side, post_only, price, qty, left, accepted_ns, extra = row
     owner, book = state.accounts[account], state.markets[market]
     order = Order(order_id, client_order_id, owner, book, side, post_only, price, qty, accepted_ns)
     order.left_lots = left
-    book.half(side).add(order)
+    if extra is not None:
+        terms = order.terms = Terms(extra[0], extra[1])
+        terms.display_lots, terms.hidden_lots, terms.min_lots, terms.trigger = extra[2:6]
+        terms.trigger_ticks, terms.trail_ticks, terms.expires_ns, terms.prevention = extra[6:10]
+        terms.persists, terms.waits, terms.budget_atoms, terms.best_ticks = extra[10:14]
+        terms.group = owner.groups[extra[14]] if extra[14] else None
     owner.open_orders += 1
     state.orders[order_id] = order
+    return order
+
+
+def _restore_order(state: State, row: tuple[Any, ...]) -> Order:
+    order = _new_order(state, row)
+    order.market.half(order.side).add(order)
+    return order
+
+
+def _restore_waiting(state: State, row: tuple[Any, ...]) -> Order:
+    order = _new_order(state, row)
+    waiting.restore_order(state, order)
     return order
 
 
@@ -179,29 +238,48 @@ def _restore_lingering(state: State, row: tuple[Any, ...]) -> None:
     kept.account.lingering[kept.fields[1]] = None
 
 
-def _job_row(job: Job) -> tuple[Any, ...]:
-    account = job.account.name if job.account is not None else ""
-    market = job.market.name if job.market is not None else ""
-    return (job.owner, job.command_id, account, market, job.reason, job.orders)
+def _restore_batch(state: State, row: tuple[Any, ...]) -> None:
+    account, command_id, rows = row
+    state.batch_outcomes[(account, command_id)] = rows
+
+
+def _restore_late(state: State, row: tuple[int, int, int]) -> None:
+    number, order_id, due_ns = row
+    state.overdue.setdefault(number, {})[order_id] = due_ns
+
+
+def _restore_timer(state: State, row: tuple[int, int, int | str]) -> None:
+    state.timers.set(*row)
 
 
 def _restore_job(state: State, row: tuple[Any, ...]) -> None:
-    owner, command_id, account, market, reason, orders = row
-    job = Job(
-        owner,
-        command_id,
-        state.accounts[account] if account else None,
-        state.markets[market] if market else None,
-        reason,
-    )
-    job.orders = orders
-    state.jobs.append(job)
+    state.jobs.append(_JOBS[row[0]][1](state, row[1:]))
 
 
-_RESTORERS: dict[str, Callable[[State, tuple[Any, ...]], None]] = {
+_JOBS: dict[int, tuple[type[Job], Callable[[State, tuple[Any, ...]], Job]]] = {
+    1: (mass.MassCancel, mass.restore_mass_cancel),
+    2: (openings.Closing, openings.restore_closing),
+    3: (auction.Uncross, auction.restore_uncross),
+    4: (settling.Settlement, settling.restore_settlement),
+    5: (settling.Undoing, settling.restore_undoing),
+    6: (runners.Adding, runners.restore_adding),
+    7: (runners.Removal, runners.restore_removal),
+}
+_JOB_NUMBERS: dict[type[Job], int] = {cls: number for number, (cls, _) in _JOBS.items()}
+
+_RESTORERS: dict[str, Callable[[State, Any], object]] = {
     "market": _restore_market,
     "account": _restore_account,
-    "job": _restore_job,
+    "outcome": outcomes.restore_outcome,
+    "group": groups.restore_group,
+    "pair": pairs.restore,
+    "position": outcomes.restore_position,
+    "bet": outcomes.restore_bet,
     "queued": _restore_queued,
     "lingering": _restore_lingering,
+    "batch": _restore_batch,
+    "triggered": waiting.restore_queue,
+    "late": _restore_late,
+    "timer": _restore_timer,
+    "job": _restore_job,
 }

@@ -1,7 +1,7 @@
 """What comes behind a command, and what a `Continue` does: one step after the other, in a fixed order.
 
-Invariant: the order is that of the section "Steps" in ``docs/concepts/orders.md``: follow-ups, then what is due
-by time, then a step of the job whose turn it is; the same on every replay.
+Invariant: the order is that of the section "Steps" in ``docs/concepts/orders.md``: follow-ups, then what is
+due by time, then a step of the job whose turn it is; the same on every replay.
 """
 
 from bus.errors import Code
