@@ -23,6 +23,7 @@ Stakes are whole lots of 1.00, odds decimal, money has two digits. The first tab
 begin with: their rows are placed one after the other, lays before backs. An order's name is its
 client_order_id and starts with its owner's letter (ann, bob, cat, dan, house). Tables and results are drawn
 from the events alone and must agree with the exchange's books and positions. BACK is the side of sellers.
+A market without runners is binary: its one book has ``buys | sells``, a price of 1 is a payout of 100.00.
 """
 
 import re
@@ -38,7 +39,7 @@ NOW_NS = 10**18
 OWNERS = {"a": "ann", "b": "bob", "c": "cat", "d": "dan", "h": "house", "o": c.OPERATOR}
 LIMITS = Limits(events_per_transaction_max=40, fills_per_order_max=6)
 FUNDS = 100_000
-HEADER = re.compile(r"([A-Z]) lays \| backs")
+HEADER = re.compile(r"([A-Z]) lays \| backs|buys \| sells")
 
 
 class Resting:
@@ -57,11 +58,21 @@ class Resting:
 class Scene:
     """An odds market "race" of lots of 100 atoms, four traders and a house with 1,000.00 each, its books."""
 
-    def __init__(self, runners: str, house: bool, match_loss_max: int = 0, house_loss_max: int = 0) -> None:
-        self.venue = Exchange(LIMITS)
+    def __init__(
+        self,
+        runners: str,
+        house: bool,
+        match_loss_max: int = 0,
+        house_loss_max: int = 0,
+        commission_ppm: int = 0,
+        removal_rule: c.RemovalRule = c.RemovalRule.CANCEL_LAYS,
+        limits: Limits = LIMITS,
+    ) -> None:
+        self.venue = Exchange(limits)
         self.now_ns = NOW_NS
         self.count = 0
         self.runners = runners
+        self.scale = 1 if runners else 100  # A binary market has ticks of a hundredth of a cent.
         self.names: dict[int, str] = {0: "house"}
         self.display: dict[str, int] = {}
         self.books: list[Resting] = []
@@ -72,9 +83,10 @@ class Scene:
             self.run(c.CreateAccount(f"made-{name}", *by, name))
             self.run(c.Deposit(f"{name}-funds", *by, name, "USD", FUNDS))
         taker = "house" if house else ""
+        model, lot_atoms = (c.MarketModel.ODDS, 100) if runners else (c.MarketModel.BINARY, 10_000)
         race = c.CreateOutcomeMarket(
-            "made-race", *by, "race", c.MarketModel.ODDS, "USD", tuple(runners), 100, 10_000, 0,
-            c.RemovalRule.CANCEL_LAYS, taker, match_loss_max, house_loss_max,
+            "made-race", *by, "race", model, "USD", tuple(runners), lot_atoms, 10_000, commission_ppm,
+            removal_rule, taker, match_loss_max, house_loss_max,
         )  # fmt: skip
         said = self.run(race)
         assert not any("rejected" in line for line in said), said
@@ -108,27 +120,39 @@ class Scene:
         words = dict(zip(how.split()[::2], how.split()[1::2], strict=False))
         market = at == "market"
         time_in_force = 3 if "fok" in how else 2 if "ioc" in how or market else 1
-        side = c.Side.LAY if said["verb"] == "lays" else c.Side.BACK
-        head = (said["name"], OWNERS[said["name"][0]], self.now_ns + 10**9, f"race:{said['runner']}", side)
+        side = c.Side.BUY if said["verb"] in ("lays", "buys") else c.Side.SELL
+        book = self.book(said["runner"] or "")
+        head = (said["name"], OWNERS[said["name"][0]], self.now_ns + 10**9, book, side)
         terms = (2 if market else 1, time_in_force, "post-only" in how)
-        sizes = (0 if market else ticks(at), int(said["qty"]), 0)
-        if not words.keys() & {"showing", "min", "prevent"}:
+        sizes = (0 if market else ticks(at) * self.scale, int(said["qty"]), 0)
+        if not words.keys() & {"showing", "min", "prevent"} and "persisting" not in how and "stop" not in how:
             return c.PlaceOrder(*head, *terms, *sizes)
         prevention = c.Prevention[words["prevent"]] if "prevent" in words else 0
         display, least = int(words.get("showing", 0)), int(words.get("min", 0))
         self.display[said["name"]] = display
-        return c.PlaceAdvanced(*head, *terms, *sizes, display, least, prevention=prevention)
+        stop = (1, ticks(words["stop"]) * self.scale) if "stop" in words else (0, 0)
+        persists = "persisting" in how
+        order = c.PlaceAdvanced(*head, *terms, *sizes, display, least, *stop, prevention=prevention)
+        return order._replace(persists=persists)
+
+    def book(self, runner: str) -> str:
+        """Return the name of a runner's book, or of a binary market's."""
+        return f"race:{runner}" if self.runners else "race"
+
+    def price(self, price_ticks: int) -> str:
+        """Return a price in words."""
+        return odds(price_ticks // self.scale)
 
     def cancel(self, said: dict[str, str]) -> c.Command:
         """Make a cancel."""
         order = next(order for order in self.books if order.name == said["name"])
-        return c.CancelOrder(*self.head(said["name"]), f"race:{order.runner}", 0, said["name"])
+        return c.CancelOrder(*self.head(said["name"]), self.book(order.runner), 0, said["name"])
 
     def replace(self, said: dict[str, str]) -> c.Command:
         """Make a replace."""
         order = next(order for order in self.books if order.name == said["name"])
-        new = (ticks(said["odds"]), int(said["qty"]))
-        return c.ReplaceOrder(*self.head(said["name"]), f"race:{order.runner}", 0, said["name"], *new)
+        new = (ticks(said["odds"]) * self.scale, int(said["qty"]))
+        return c.ReplaceOrder(*self.head(said["name"]), self.book(order.runner), 0, said["name"], *new)
 
     def cash_out(self, said: dict[str, str]) -> c.Command:
         """Make a cash out; without a worst result, any."""
@@ -154,7 +178,7 @@ class Scene:
         if isinstance(event, e.OrderRested):
             name = self.names[event.order_id]
             self.rest(name, event.market, event.side, event.price_ticks, event.left_lots)
-            return [f"{name} rests {event.left_lots} @ {odds(event.price_ticks)}"]
+            return [f"{name} rests {event.left_lots} @ {self.price(event.price_ticks)}"]
         if isinstance(event, e.OrderCancelled):
             self.left(event.client_order_id, 0)
             reason = e.CancelReason(event.reason).name
@@ -169,7 +193,17 @@ class Scene:
             name = self.names[event.order_id]
             self.left(name, 0)
             change = money(event.held_change_atoms)
-            return [f"{name} replaced by {event.qty_lots} @ {odds(event.price_ticks)}, holds {change} more"]
+            return [
+                f"{name} replaced by {event.qty_lots} @ {self.price(event.price_ticks)}, holds {change} more"
+            ]
+        if isinstance(event, e.OrderTermsSet):
+            waits = e.Waits(event.waits)
+            return [f"{self.names[event.order_id]} waits: {waits.name}"] if waits else []
+        if isinstance(event, e.OrderTriggered):
+            return [f"{self.names[event.order_id]} goes to the book"]
+        if isinstance(event, e.RunnerAdded):
+            self.runners += event.runner
+            return [f"{event.runner} added"]
         return other_in_words(event)
 
     def see_trade(self, event: e.TradeExecuted) -> str:
@@ -185,8 +219,12 @@ class Scene:
             for outcome in self.runners:
                 wins = outcome == runner
                 results[outcome] += sign * event.qty_lots * (event.price_ticks - 100 if wins else -100)
+            if not self.runners:  # The buyer of YES is who lays above.
+                for outcome, price in (("YES", 10_000 - event.price_ticks), ("NO", -event.price_ticks)):
+                    results[outcome] = results.get(outcome, 0) - sign * event.qty_lots * price
         kind = e.TradeKind(event.kind)
-        said = f"{taker} trades {event.qty_lots} @ {odds(event.price_ticks)} on {runner} with {maker}"
+        said = f"{taker} trades {event.qty_lots} @ {self.price(event.price_ticks)}"
+        said += f" on {runner} with {maker}" if self.runners else f" with {maker}"
         said += f" ({kind.name.lower()})" if kind else ""
         said += back(event.refund_atoms)
         released = event.maker_released_atoms
@@ -212,7 +250,7 @@ class Scene:
 
     def table(self, runner: str) -> list[str]:
         """Draw a runner's book, the best odds first, at the same odds the oldest first."""
-        own = [order for order in self.books if order.runner == runner]
+        own = [order for order in self.books if not self.runners or order.runner == runner]
         lays = sorted((o for o in own if o.side == c.Side.LAY), key=lambda o: -o.odds)
         backs = sorted((o for o in own if o.side == c.Side.BACK), key=lambda o: o.odds)
         levels: dict[tuple[int, int], tuple[int, int]] = {}
@@ -220,8 +258,8 @@ class Scene:
             lots, orders = levels.get((order.side, order.odds), (0, 0))
             levels[order.side, order.odds] = (lots + order.shown, orders + 1)
         shown = [(*level, *counts) for level, counts in levels.items()]
-        assert shown == self.venue.book_levels(f"race:{runner}"), "the events and the exchange's book differ"
-        cells = [[f"{o.name} {o.left} @ {odds(o.odds)}" for o in orders] for orders in (lays, backs)]
+        assert shown == self.venue.book_levels(self.book(runner)), "the events and the exchange's book differ"
+        cells = [[f"{o.name} {o.left} @ {self.price(o.odds)}" for o in orders] for orders in (lays, backs)]
         rows = max(map(len, cells))
         left_cells, right_cells = ([*column, *[""] * (rows - len(column))] for column in cells)
         return [f"{a} | {b}".strip() for a, b in zip(left_cells, right_cells, strict=True)]
@@ -233,13 +271,17 @@ class Scene:
             if found := HEADER.fullmatch(row):
                 runner = found[1]
                 continue
-            for cell, verb in zip(row.split("|"), ("lays", "backs"), strict=True):
+            verbs = ("lays", "backs") if self.runners else ("buys", "sells")
+            for cell, verb in zip(row.split("|"), verbs, strict=True):
                 if found := re.fullmatch(r"(?P<name>\w+) (?P<qty>\d+) @ (?P<odds>[\d.]+)", cell.strip()):
-                    self.obey(f"{found['name']} {verb} {runner} {found['qty']} at {found['odds']}")
+                    on = f"{runner} " if self.runners else ""
+                    self.obey(f"{found['name']} {verb} {on}{found['qty']} at {found['odds']}")
                     assert self.books and self.books[-1].name == found["name"], f"expected {cell} to rest"
 
     def ask(self, what: str) -> list[str]:
-        """Say what an account has, or everybody's results by the trades."""
+        """Say what an account has, all results by the trades, or all positions that the market keeps."""
+        if what == "positions":
+            return self.positions()
         if what != "results":
             available, held = self.venue.balances(what)["USD"]
             return [money(available) + (f" + {money(held)} held" if held else "")]
@@ -249,7 +291,19 @@ class Scene:
         lines = []
         for who in sorted(who for who, results in self.results.items() if any(results.values())):
             results = self.results[who]
-            lines.append(f"{who}: " + ", ".join(f"{k} {money(results[k])}" for k in self.runners))
+            lines.append(f"{who}: " + ", ".join(f"{k} {money(result)}" for k, result in results.items()))
+        return lines
+
+    def positions(self) -> list[str]:
+        """Draw what each account gets in each outcome, and what it holds for it."""
+        market = self.venue.state.outcome_markets["race"]
+        lines = [" | ".join(["", *(market.runners[k] for k in market.live), "holds"]).strip()]
+        for position in market.positions:
+            results = position.results()
+            short = position.need_atoms - position.held_atoms
+            holds = money(position.held_atoms) + (f", short of {money(short)}" if short else "")
+            cells = [position.account.name, *(money(results[k]) for k in market.live), holds]
+            lines.append(" | ".join(cells))
         return lines
 
 
@@ -296,15 +350,35 @@ def other_in_words(event: e.Event) -> list[str]:
         return [f"{event.account} cashed out: {before} is now {after}"]
     if isinstance(event, e.MarketStateChanged):
         return [f"market {c.MarketState(event.state).name}"]
-    if isinstance(event, e.OrderTermsSet):
-        return []
+    if isinstance(event, e.ExposureChanged):
+        short = f", short of {money(event.shortfall_atoms)}" if event.shortfall_atoms else ""
+        return [f"{event.account} holds {money(event.held_change_atoms)} more{short}"]
+    if isinstance(event, e.PositionSettled):
+        taken = f" less {money(event.commission_atoms)}" if event.commission_atoms else ""
+        return [f"{event.account} has {money(event.released_atoms)} back and {money(event.net_atoms)}{taken}"]
+    if isinstance(event, e.MarketSettled):
+        left = f", {money(event.dust_atoms)} left over" if event.dust_atoms else ""
+        return [f"settled for {', '.join(event.winners) or 'none'}: {event.accounts} accounts{left}"]
+    if isinstance(event, e.RunnerRemoved):
+        return [f"{event.runner} removed, reduction {event.reduction_ppm / 10_000:g}%"]
+    if isinstance(event, e.TradesVoided):
+        return [f"{event.trades} trades void"]
+    if isinstance(event, e.InPlayTurned):
+        return [f"in-play, bet delay {event.bet_delay_ns // 10**6} ms"]
+    if isinstance(event, e.MassCancelStarted):
+        return [f"mass cancel begins: {e.CancelReason(event.reason).name}"]
+    if isinstance(event, e.MassCancelDone):
+        return [f"mass cancel done: {event.orders} orders"]
     return [type(event).__name__]
 
 
 Make = Callable[[Scene, dict[str, Any]], c.Command]
-_ORDER = r"(?P<name>\w\d+) (?P<verb>backs|lays) (?P<runner>[A-Z]) (?P<qty>\d+) at (?P<odds>[\d.]+|market)"
+_ORDER = (
+    r"(?P<name>\w\d+) (?P<verb>backs|lays|buys|sells) (?:(?P<runner>[A-Z]) )?(?P<qty>\d+)"
+    r" at (?P<odds>[\d.]+|market)"
+)
 SENTENCES: list[tuple[str, Make]] = [
-    (_ORDER + r"(?: (?P<how>[\w -]+))?", Scene.place),
+    (_ORDER + r"(?: (?P<how>[\w. -]+))?", Scene.place),
     (r"(?P<name>\w\d+) cancelled", Scene.cancel),
     (r"(?P<name>\w\d+) replaced by (?P<qty>\d+) at (?P<odds>[\d.]+)", Scene.replace),
     (r"(?P<who>\w+) cashes out (?P<percent>\d+)%(?:, at worst (?P<worst>[\d.-]+))?", Scene.cash_out),
@@ -325,6 +399,43 @@ SENTENCES: list[tuple[str, Make]] = [
         r"operator removes (?P<runner>[A-Z])",
         lambda s, said: c.RemoveRunner(*s.head("o"), "race", said["runner"], 0),
     ),
+    (
+        r"operator removes (?P<runner>[A-Z]) with (?P<percent>\d+)%",
+        lambda s, said: c.RemoveRunner(*s.head("o"), "race", said["runner"], int(said["percent"]) * 10_000),
+    ),
+    (
+        r"operator adds (?P<runner>[A-Z])",
+        lambda s, said: c.AddRunner(*s.head("o"), "race", said["runner"]),
+    ),
+    (
+        r"operator settles for (?P<winners>\w+(?: and \w+)*)",
+        lambda s, said: c.SettleMarket(*s.head("o"), "race", tuple(said["winners"].split(" and "))),
+    ),
+    (r"operator settles for no one", lambda s, _: c.SettleMarket(*s.head("o"), "race", ())),
+    (r"operator voids", lambda s, _: c.VoidMarket(*s.head("o"), "race")),
+    (
+        r"operator voids trades from (?P<first>\d+) ms to before (?P<last>\d+) ms",
+        lambda s, said: c.VoidTrades(
+            *s.head("o"), "race", *(NOW_NS + int(said[k]) * 10**6 for k in ("first", "last"))
+        ),
+    ),
+    (
+        r"operator turns in-play, (?P<ms>\d+) ms",
+        lambda s, said: c.TurnInPlay(*s.head("o"), "race", int(said["ms"]) * 10**6),
+    ),
+    (
+        r"operator sets market (?P<state>[A-Z_]+)",
+        lambda s, said: c.SetMarketState(*s.head("o"), "race", c.MarketState[said["state"]]),
+    ),
+    (
+        r"(?P<who>\w+) deposits (?P<amount>[\d.]+)",
+        lambda s, said: c.Deposit(*s.head("o"), said["who"], "USD", atoms(said["amount"])),
+    ),
+    (
+        r"operator unfunds (?P<who>\w+)",
+        lambda s, said: c.SetAccountTerms(*s.head("o"), said["who"], True, 0, c.Prevention.NONE, ""),
+    ),
+    (r"the engine goes on", lambda _s, _said: c.Continue()),
     (r"(?P<ms>\d+) ms later", Scene.later),
 ]
 
