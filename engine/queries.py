@@ -12,7 +12,7 @@ from typing import Any
 from bus.codec import encode_event
 from bus.commands import OrderType, Side, TimeInForce
 from bus.errors import Code, FormError, error_for
-from bus.events import AssetCreated
+from bus.events import AssetCreated, TradeKind
 
 from . import checks
 from .accounts import Account
@@ -112,7 +112,7 @@ class Queries:
         return [
             (
                 encode_event(m.spec), m.state, m.market_seq, m.last_trade_id, m.last_price_ticks,
-                int(m.matching), m.first_share_ppm, m.band_ppm,
+                int(m.matching), m.first_share_ppm, m.band_ppm, m.indicated,
             )
             for m in self._exchange.state.markets.values()
         ]  # fmt: skip
@@ -174,6 +174,10 @@ class Queries:
             (
                 encode_event(outcome.spec), outcome.books[0].state, outcome.in_play, outcome.bet_delay_ns,
                 [name for at, name in enumerate(outcome.runners) if at not in outcome.live], outcome.runners,
+                [
+                    (book, int(TradeKind.IMPLIED if outcome.has_implied else TradeKind.CROSS), side, *offer)
+                    for (book, side), offer in outcome.offered.items()
+                ],
             )
             for outcome in self._exchange.state.outcome_markets.values()
         ]  # fmt: skip
