@@ -45,14 +45,15 @@ def equilibrium(market: Market) -> Auction:
     low, high = ask.price_ticks, bid.price_ticks
     buys: dict[int, int] = {}
     sells: dict[int, int] = {}
+    met: dict[int, bool] = {}
     for level in market.bids.levels():
         if level.price_ticks < low:
             break
-        buys[level.price_ticks] = _whole_lots(level)
+        buys[level.price_ticks] = _whole_lots(level, met)
     for level in market.asks.levels():
         if level.price_ticks > high:
             break
-        sells[level.price_ticks] = _whole_lots(level)
+        sells[level.price_ticks] = _whole_lots(level, met)
     middle = market.last_price_ticks or (low + high) // 2
     demand, supply = sum(buys.values()), 0
     best_rank, best = (1, 0, 0), NOTHING
@@ -65,11 +66,23 @@ def equilibrium(market: Market) -> Auction:
     return best
 
 
-def _whole_lots(level: Level) -> int:
+def _whole_lots(level: Level, met: dict[int, bool]) -> int:
+    """Return what can trade of a level: hidden lots too, of an OCO only the leg that is met first.
+
+    ``met``: the pairs of which one leg was met, by the first leg's order id.
+    """
     lots = level.lots
     for order in level:
-        if order.terms is not None:
-            lots += order.terms.hidden_lots
+        terms = order.terms
+        if terms is None:
+            continue
+        pair = terms.pair
+        if pair is not None and pair.kind == _OCO:
+            if pair.first.order_id in met:
+                lots -= order.left_lots
+                continue
+            met[pair.first.order_id] = True
+        lots += terms.hidden_lots
     return lots
 
 
@@ -124,6 +137,7 @@ class Uncross(Job):
         self.lots = 0
         for book in books:
             book.gathering = True
+            book.watch()
 
     def step(self, state: State, trading: "Trading") -> bool:
         """Uncross as far as one transaction allows; return whether all is done."""
