@@ -307,7 +307,12 @@ class Markets:
         elif isinstance(event, MarketCreated):
             if event.market not in self.by_name:
                 decimals = (self.assets[event.base], self.assets[event.quote])
-                self.add(Market(event, decimals, self.bounds))
+                market = Market(event, decimals, self.bounds)
+                others = self.by_outcome_market.get(event.outcome_market)
+                if others:  # a runner added is as the others are
+                    market.state, market.in_play = others[0].state, others[0].in_play
+                    market.bet_delay_ns = others[0].bet_delay_ns
+                self.add(market)
         elif isinstance(event, MarketStateChanged):
             for market in self._books_of(event.market, seq):
                 market.state = event.state

@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 from bus.codec import decode_event
 from bus.commands import Side
 from bus.errors import Code, StreamError
-from bus.events import AssetCreated, MarketCreated
+from bus.events import AssetCreated, MarketCreated, OutcomeMarketCreated
 from bus.frames import Head
-from bus.market_data import Trade
+from bus.market_data import Auction, Offer, Trade
 from bus.query_frames import Answer
 from bus.stream import Position
 
@@ -71,7 +71,9 @@ def begin(markets: Markets, head: Head, limits: HistoryLimits) -> Asking:
     """
     if head.last_seq <= limits.seqs_behind_max:
         return Position(head.venue_id, head.engine, 0, 0)
-    assets, created = yield [Question(Source.ENGINE, "assets"), Question(Source.ENGINE, "markets")]
+    (created,) = yield [Question(Source.ENGINE, "markets")]
+    # Asked when the books are known: what changes in between is told again by events behind them.
+    assets, outcomes = yield [Question(Source.ENGINE, "assets"), Question(Source.ENGINE, "outcome_markets")]
     for asset in _good(assets).result:
         event = decode_event(asset)
         assert isinstance(event, AssetCreated), f"expected an asset, was {event!r:.80}"
@@ -90,21 +92,38 @@ def begin(markets: Markets, head: Head, limits: HistoryLimits) -> Asking:
         elif found.seq < oldest.seq:
             oldest = found
         markets.add(market)
+    _take_outcomes(markets, _good(outcomes))
     return oldest
 
 
 def _market(markets: Markets, row: Sequence[Any], base: Answer) -> Market:
     """Return a market as of the engine's answer, its windows beginning there."""
-    created, state, _, last_trade_id, last_ticks = row[:5]
+    created, state, _, last_trade_id, last_ticks, _, _, _, indicated = row[:9]
     terms = decode_event(created)
     assert isinstance(terms, MarketCreated), f"expected a market, was {terms!r:.80}"
     decimals = (markets.assets[terms.base], markets.assets[terms.quote])
     # A market that never traded lacks nothing.
     complete_from_ns = base.now_ns if last_trade_id else 0
-    return Market(
+    market = Market(
         terms, decimals, markets.bounds, state=state, as_of_seq=base.seq, last_trade_id=last_trade_id,
         last_ticks=last_ticks, complete_from_ns=complete_from_ns,
     )  # fmt: skip
+    if any(indicated):
+        price_ticks, lots, imbalance_lots = indicated
+        market.indicate(Auction(price_ticks, lots, imbalance_lots, False))
+    return market
+
+
+def _take_outcomes(markets: Markets, outcomes: Answer) -> None:
+    """Take what the books of outcome markets have in common, and what is offered beyond them."""
+    for spec, _, in_play, bet_delay_ns, _, _, offers in (row[:7] for row in outcomes.result):
+        created = decode_event(spec)
+        assert isinstance(created, OutcomeMarketCreated), f"expected an outcome market, was {created!r:.80}"
+        for market in markets.by_outcome_market.get(created.market, ()):
+            market.in_play, market.bet_delay_ns = in_play, bet_delay_ns
+        for book, *offer in offers:
+            if book in markets.by_name:  # else it is newer than the books
+                markets.by_name[book].offer(Offer(*offer))
 
 
 def _book(name: str) -> Generator[Questions, Answers, Depth]:

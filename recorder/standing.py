@@ -31,6 +31,7 @@ from bus.events import (
     MarketStateChanged,
     OutcomeMarketCreated,
     PositionSettled,
+    RunnerAdded,
     RunnerRemoved,
     TradesVoided,
 )
@@ -82,6 +83,10 @@ def _market_rules_set(batch: Batch, event: MarketRulesSet, seq: int, time_ns: in
 
 def _in_play_turned(batch: Batch, event: InPlayTurned, seq: int, time_ns: int) -> None:
     batch.set("in_play", tuple(event))
+
+
+def _runner_added(batch: Batch, event: RunnerAdded, seq: int, time_ns: int) -> None:
+    batch.set("runner_added", (event.market,))
 
 
 def _runner_removed(batch: Batch, event: RunnerRemoved, seq: int, time_ns: int) -> None:
@@ -164,6 +169,7 @@ HANDLERS: dict[type[Event], Callable[[Batch, Any, int, int], None]] = {
     MarketStateChanged: _market_state_changed,
     MarketRulesSet: _market_rules_set,
     InPlayTurned: _in_play_turned,
+    RunnerAdded: _runner_added,
     RunnerRemoved: _runner_removed,
     TradesVoided: _trades_voided,
     MarketSettled: _market_settled,

@@ -236,6 +236,11 @@ def _latest() -> dict[str, tuple[str, tuple[str, ...]]]:
         "outcome_market_state": (
             "outcome_markets", "state = new.state", ("market", "state"), "old.market = new.market",
         ),
+        # Its book is in the state of the others.
+        "runner_added": (
+            "markets", "state = (SELECT state FROM outcome_markets AS o WHERE o.market = new.market)",
+            ("market",), "old.outcome_market = new.market",
+        ),
         "market_rules": ("markets", _set(rules), ("market", *rules), _OF_MARKET),
         "account_state": ("accounts", "state = new.state", ("account", "state"), "old.account = new.account"),
         "account_terms": (
