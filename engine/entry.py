@@ -27,6 +27,7 @@ from .book import Market, Order, Terms
 from .crossing import Crossing
 from .ladder import on_ladder
 from .matching import Matching
+from .pairs import ALONE, OCO_LEG, SECOND
 from .state import Array, Refusal, State
 
 _BUY: Final = int(Side.BUY)
@@ -46,6 +47,7 @@ _STOP: Final = int(Trigger.STOP)
 _TAKE_PROFIT: Final = int(Trigger.TAKE_PROFIT)
 _TRAILING: Final = int(Trigger.TRAILING)
 _WAITS_TRIGGER: Final = int(Waits.TRIGGER)
+_WAITS_PAIR: Final = int(Waits.PAIR)
 _WAITS_DELAY: Final = int(Waits.BET_DELAY)
 _DAY_NS: Final = 86_400_000_000_000
 _EXPIRY_NS_MAX: Final = 366 * _DAY_NS
@@ -69,10 +71,10 @@ class Entry:
         self.loss_atoms = 0
         self.held_atoms = 0
 
-    def check(self, account: Account, fields: Array, leg: bool = False) -> Order:
+    def check(self, account: Account, fields: Array, leg: int = ALONE) -> Order:
         """Check a place's wire array and take its funds; O(1), or a bounded walk (FOK costs, market buys).
 
-        ``leg``: of a pair, whose funds are checked together by the caller.
+        ``leg``: whether it is of a pair, whose funds and position are checked together by the caller.
         """
         state = self._state
         client_order_id, name, side, order_type, tif, post_only, price, qty, budget = (
@@ -88,6 +90,10 @@ class Entry:
         advanced = fields[0] == _ADVANCED
         if is_market or post_only or budget or not qty:
             _check_combination(fields, market)
+        if leg == SECOND and is_market and side == _BUY and not budget and market.model == _SPOT:
+            raise Refusal(
+                Code.INVALID_COMBINATION, f"expected a budget on a spot market buy that waits, was {qty} lots"
+            )
         terms = _terms_of(fields, market) if advanced else None
         trigger = terms.trigger if terms is not None else 0
         if market.gathering and not trigger:
@@ -103,7 +109,7 @@ class Entry:
             refuse_qty(market, qty)
         if terms is not None:
             self._check_terms(account, market, fields, terms)
-        if (tif == _GTC or tif > _FOK or trigger) and (
+        if (tif == _GTC or tif > _FOK or trigger or leg == SECOND) and (
             account.open_orders >= state.limits.open_orders_per_account_max
         ):
             most = state.limits.open_orders_per_account_max
@@ -112,7 +118,7 @@ class Entry:
                 f"expected fewer than {most} open orders, was {account.open_orders}",
             )
         if account.limits is not None or market.band_ppm:
-            if tif == _GTC or tif > _FOK or trigger:
+            if tif == _GTC or tif > _FOK or trigger or leg == SECOND:
                 risk.check_count(account, market)
             risk.check_size(account, market, side, price, qty, budget)
             if not is_market:
@@ -120,13 +126,15 @@ class Entry:
         if trigger:
             assert terms is not None
             self._check_trigger(market, side, terms)
-        elif post_only:
+        elif post_only or leg == OCO_LEG:
             best = self._matching.crossing(market, side, price)
             if best:
                 refuse_crossing(best, price)
         outcome = market.outcome
         delayed = outcome is not None and outcome.bet_delay_ns > 0 and self._delays(account, market, fields)
-        loss = self._loss(account, market, fields, trigger != 0 or delayed)
+        if leg in (OCO_LEG, SECOND):
+            delayed = False
+        loss = self._loss(account, market, fields, trigger != 0 or delayed or leg == SECOND)
         self.loss_atoms = loss
         if market.outcome is not None:
             self.held_atoms = (
@@ -145,9 +153,14 @@ class Entry:
         if account.limits is not None and not leg:
             self.check_position(account, market, side, qty, budget)
         order = Order(0, client_order_id, account, market, side, post_only, price, qty, state.now_ns)
+        if terms is None and leg:
+            terms = Terms(order_type, tif)
+            terms.budget_atoms = budget
         if terms is not None:
             order.terms = terms
-            if trigger:
+            if leg == SECOND:
+                terms.waits = _WAITS_PAIR
+            elif trigger:
                 terms.waits = _WAITS_TRIGGER
         if delayed:
             self._delay(order, order_type, tif, budget)
@@ -156,10 +169,7 @@ class Entry:
     def check_position(self, account: Account, market: Market, side: int, qty: int, budget: int) -> None:
         """Check the position limit with the funds taken; give them back when it refuses."""
         try:
-            if market.model == _ODDS:
-                risk.check_exposure(account, market)
-            else:
-                risk.check_position(account, market, side, qty or risk.budget_lots(market, budget))
+            risk.check_added(account, market, side, qty or risk.budget_lots(market, budget))
         except Refusal:
             self.undo(account, market, side, self.loss_atoms)
             raise

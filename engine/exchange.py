@@ -43,9 +43,11 @@ from bus.events import (
 from . import checks
 from .accounts import Account, Kept
 from .admin import Admin
+from .cashout import CashOuts
 from .groups import Groups
 from .mass import MassCancels
 from .openings import Openings
+from .pairs import Pairs
 from .rules import Rules
 from .runners import Runners
 from .settling import Settling
@@ -425,6 +427,8 @@ def _cold_handlers(
         c.SettleMarket: settling.settle_market,
         c.VoidMarket: settling.void_market,
         c.VoidTrades: settling.void_trades,
+        c.PlacePair: Pairs(state, trading).place_pair,
+        c.CashOut: CashOuts(state, trading).cash_out,
     }
 
 

@@ -1,8 +1,8 @@
 """Pairs of orders: one cancels the other (OCO), or one triggers the other (OTO).
 
-Invariants: of an OCO never both legs trade, and together they hold the larger leg alone; the second order of an
-OTO is never on the book before the first is filled, and never open once the first has ended otherwise; a pair
-is of two open orders, and dissolved with the first of them that goes or goes to the book.
+Invariants: of an OCO never both legs trade, and together they hold the larger leg alone; the second order of
+an OTO is never on the book before the first is filled, and never open once the first has ended otherwise; a
+pair is of two open orders, and dissolved with the first of them that goes.
 """
 
 from typing import TYPE_CHECKING, Final
@@ -19,6 +19,12 @@ from .state import Array, Refusal, State
 if TYPE_CHECKING:
     from .cancels import Cancels
     from .trading import Done, Trading
+
+# What of a pair an order is to be, when it is checked (`engine.entry`).
+ALONE: Final = 0
+FIRST: Final = 1
+SECOND: Final = 2
+OCO_LEG: Final = 3
 
 _OCO: Final = int(PairKind.OCO)
 _OTO: Final = int(PairKind.OTO)
@@ -115,7 +121,8 @@ class Pairs:
     def place_pair(self, account: Account, command: PlacePair) -> "Done":
         """Place two orders, or none; O(1) and what the first does in the book."""
         state, trading, kind = self._state, self._trading, command.kind
-        first_fields, second_fields = command.first, command.second
+        first_fields: Array = command.first
+        second_fields: Array = command.second
         self._check_form(account, command)
         first, second, held_atoms, losses = self._admit(account, kind, first_fields, second_fields)
         market, shared = first.market, min(losses) if kind == _OCO else 0
@@ -158,10 +165,10 @@ class Pairs:
     ) -> tuple[Order, Order, tuple[int, int], tuple[int, int]]:
         """Check both legs and take their funds unchecked; return what they hold together and alone."""
         entry = self._trading.entry
-        first = entry.check(account, first_fields, entry.OCO if kind == _OCO else entry.FIRST)
+        first = entry.check(account, first_fields, OCO_LEG if kind == _OCO else FIRST)
         held, loss = entry.held_atoms, entry.loss_atoms
         try:
-            second = entry.check(account, second_fields, entry.OCO if kind == _OCO else entry.SECOND)
+            second = entry.check(account, second_fields, OCO_LEG if kind == _OCO else SECOND)
         except Refusal:
             entry.undo(account, first.market, first.side, loss)
             raise
@@ -186,7 +193,10 @@ class Pairs:
                 )
             if account.limits is not None:
                 for order in legs:
-                    risk.check_order(account, market, order)
+                    terms = order.terms
+                    budget = terms.budget_atoms if terms is not None else 0
+                    lots = order.qty_lots or risk.budget_lots(market, budget)
+                    risk.check_added(account, market, order.side, lots)
         except Refusal:
             self._trading.entry.undo(account, market, first.side, losses[0] - shared)
             self._trading.entry.undo(account, market, legs[1].side, losses[1])

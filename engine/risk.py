@@ -121,6 +121,14 @@ def check_exposure(account: Account, market: Market) -> None:
         )
 
 
+def check_added(account: Account, market: Market, side: int, lots: int) -> None:
+    """Refuse an order, whose funds are taken already, that could exceed the account's position limit."""
+    if market.model == _ODDS:
+        check_exposure(account, market)
+    else:
+        check_position(account, market, side, lots)
+
+
 def budget_lots(market: Market, budget_atoms: int) -> int:
     """Return the lots that an order by budget counts as: what the best ask, or last trade, prices it at."""
     best = market.asks.best

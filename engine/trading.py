@@ -80,8 +80,8 @@ class Trading:
         self._state = state
         self.cancels = Cancels(state)
         self.matching = Matching(state, self.cancels)
-        self._crossing = Crossing(state, self.matching, self.cancels)
-        self.entry = Entry(state, self.matching, self._crossing)
+        self.crossing = Crossing(state, self.matching, self.cancels)
+        self.entry = Entry(state, self.matching, self.crossing)
 
     def place(self, account: Account, fields: Array) -> Done:
         """Carry out a PlaceOrder or PlaceAdvanced; O(log levels) plus one step a trade."""
@@ -105,7 +105,7 @@ class Trading:
         elif (
             (tif == _GTC or tif > _FOK)
             and (terms is None or not terms.min_lots)
-            and (market.gathering or not self._goes_in(order, market, price))
+            and (market.gathering or not self._goes_in(order, market, price) or pairs.is_oco(order))
         ):
             level_lots = self._rest(order, market, account)
             market.market_seq = market_seq = market.market_seq + 1
@@ -116,7 +116,7 @@ class Trading:
             level_lots,
         )  # fmt: skip
         state.events.append(accepted)
-        if fields[0] == _ADVANCED or terms is not None:
+        if fields[0] == _ADVANCED or (terms is not None and terms.waits):
             self._tell_terms(order, fields)
         if terms is not None and terms.waits:
             waiting.enter(state, order)
@@ -131,7 +131,7 @@ class Trading:
             )
         if self.matching.meets(market, order.side, price, order.left_lots):
             return True
-        return market.outcome.house is not None and self._crossing.finds(order, price)
+        return market.outcome.house is not None and self.crossing.finds(order, price)
 
     def carry_out(self, order: Order, order_type: int, tif: int, budget: int, loss: int) -> Done:
         """Match an order that was accepted and is not at rest; rest or cancel what is left.
@@ -169,7 +169,7 @@ class Trading:
         market = order.market
         if market.outcome is None or market.outcome.house is None:
             return outcome
-        return self._crossing.cross(order, limit, outcome)
+        return self.crossing.cross(order, limit, outcome)
 
     def _end(
         self, order: Order, outcome: Outcome, order_type: int, tif: int, hold_ticks: int, loss: int
@@ -288,9 +288,14 @@ class Trading:
         if terms.pair is not None:
             pairs.before_trade(self.cancels, order)
         if waited == Waits.PAIR and terms.trigger:
-            terms.waits = Waits.TRIGGER
-            waiting.enter(state, order)
-            return
+            if not waiting.is_there(order, terms):
+                terms.waits = Waits.TRIGGER
+                waiting.restart_trail(order, terms)
+                waiting.enter(state, order)
+                return
+            account.seq += 1
+            triggered = (account.name, account.seq, market.name, order.order_id, Waits.TRIGGER)
+            state.emit(OrderTriggered(*triggered))
         account.chains[market.name].change(order.side, -order.left_lots)
         budget = terms.budget_atoms
         terms.budget_atoms = 0

@@ -172,8 +172,8 @@ class Stops:
 def enter(state: "State", order: Order) -> None:
     """Let an order wait for what its terms say (`bus.events.Waits`).
 
-    A second order of a pair enters again when it waits on for its trigger; `is_there` says if that was
-    touched in the meantime.
+    A second order of a pair enters again when it waits on for its trigger. An order of an atomic batch may be
+    touched already, by an earlier one.
     """
     market, terms = order.market, order.terms
     assert terms is not None
@@ -182,10 +182,17 @@ def enter(state: "State", order: Order) -> None:
         assert market.outcome is not None
         state.timers.set(state.now_ns + market.outcome.bet_delay_ns, BET_DELAY, order.order_id)
     elif terms.waits == _FOR_TRIGGER:
-        if terms.trigger == _TRAILING:
-            terms.best_ticks = last = market.last_price_ticks
-            terms.trigger_ticks = last + (terms.trail_ticks if order.side == _BUY else -terms.trail_ticks)
-        stops.watch(order, terms)
+        if is_there(order, terms):
+            put_in_queue(state, order)
+        else:
+            stops.watch(order, terms)
+
+
+def restart_trail(order: Order, terms: Terms) -> None:
+    """Let a trailing order follow from the last trade price on."""
+    if terms.trigger == _TRAILING:
+        terms.best_ticks = last = order.market.last_price_ticks
+        terms.trigger_ticks = last + (terms.trail_ticks if order.side == _BUY else -terms.trail_ticks)
 
 
 def is_there(order: Order, terms: Terms) -> bool:
