@@ -382,6 +382,11 @@ class Market:
         """Return the price at which an order without limit could lose most (outcome markets)."""
         return self.price_ticks_max if side == 1 else self.price_ticks_min
 
+    @property
+    def removed(self) -> bool:
+        """Whether it is the book of a runner that was removed."""
+        return self.outcome is not None and self.runner not in self.outcome.live
+
     def loss_atoms(self, side: int, price_ticks: int, lots: int) -> int:
         """Return what ``lots`` at a limit hold: what they could cost (spot) or lose (outcome markets)."""
         if side == 1:

@@ -422,6 +422,7 @@ def _cold_handlers(
         c.SetAccountTerms: rules.set_account_terms,
         c.SetAccountLimits: rules.set_account_limits,
         c.CreateOutcomeMarket: runners.create,
+        c.TurnInPlay: runners.turn_in_play,
         c.AddRunner: runners.add_runner,
         c.RemoveRunner: runners.remove_runner,
         c.SettleMarket: settling.settle_market,

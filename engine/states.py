@@ -33,7 +33,7 @@ _REFUSED_WITH: Final[dict[int, Code]] = {
 
 def check_place(market: Market) -> None:
     """Refuse a place or replace where the state does not allow it, or while the market is busy."""
-    if market.state != _OPEN and market.state != _PRE_OPEN:
+    if market.removed or (market.state != _OPEN and market.state != _PRE_OPEN):
         raise _refusal(market)
     if market.busy:
         raise _busy(market)
@@ -41,7 +41,8 @@ def check_place(market: Market) -> None:
 
 def check_reduce(market: Market) -> None:
     """Refuse a reduce where the state does not allow it, or while the market is busy."""
-    if market.state != _OPEN and market.state != _PRE_OPEN and market.state != _CANCEL_ONLY:
+    state = market.state
+    if market.removed or (state != _OPEN and state != _PRE_OPEN and state != _CANCEL_ONLY):
         raise _refusal(market)
     if market.busy:
         raise _busy(market)
@@ -50,7 +51,9 @@ def check_reduce(market: Market) -> None:
 def check_cancel(market: Market) -> None:
     """Refuse a cancel of single orders where the state does not allow it."""
     state = market.state
-    if state != _OPEN and state != _HALTED and state != _PRE_OPEN and state != _CANCEL_ONLY:
+    if market.removed or (
+        state != _OPEN and state != _HALTED and state != _PRE_OPEN and state != _CANCEL_ONLY
+    ):
         raise _refusal(market)
 
 
@@ -90,6 +93,8 @@ def check(market: Market) -> None:
 
 
 def _refusal(market: Market) -> Refusal:
+    if market.removed:
+        return Refusal(Code.UNKNOWN_MARKET, f"expected a market that exists, was {market.name} (removed)")
     name = MarketState(market.state).name
     return Refusal(_REFUSED_WITH[market.state], f"expected an open market, was {market.name} {name}")
 
