@@ -18,7 +18,7 @@ from typing import Literal
 MODULES = {
     "bus": ("answers", "codec", "frames"),
     "engine": (
-        "accounts", "admin", "batch", "book", "cancels", "checks", "crossing", "entry", "exchange", "fees",
+        "accounts", "admin", "batch", "book", "cancels", "checks", "crossing", "entry", "exchange", "fees", "fills",
         "groups", "implied", "jobs", "ladder", "mass", "matching", "outcomes", "pairs", "prorata", "risk", "state",
         "states", "timers", "trading", "waiting",
     ),

@@ -149,6 +149,11 @@ class Matching:
         market = taker.market
         if market.outcome is not None and market.outcome.has_implied:
             return self.implied.fill(taker, limit_ticks, hold_ticks)
+        return self.fill_direct(taker, limit_ticks, hold_ticks)
+
+    def fill_direct(self, taker: Order, limit_ticks: int, hold_ticks: int) -> Outcome:
+        """Trade like `fill`, in the taker's own book alone."""
+        market = taker.market
         buy = taker.side == _BUY
         half = market.asks if buy else market.bids
         fills_left, used, before = self._state.fills_max, 0, taker.left_lots

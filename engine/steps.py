@@ -7,11 +7,11 @@ due by time, then a step of the job whose turn it is; the same on every replay.
 from bus.errors import Code
 from bus.events import CancelReason
 
-from . import auction, jobs, outcomes, waiting
+from . import auction, jobs, offers, outcomes, waiting
 from .book import Order
 from .mass import MassCancels
 from .state import Refusal, State
-from .timers import BET_DELAY, CANCEL_AFTER, EXPIRY, INDICATION, Due
+from .timers import BET_DELAY, CANCEL_AFTER, EXPIRY, INDICATION, OFFERS, Due
 from .trading import Trading
 
 
@@ -38,6 +38,8 @@ class Steps:
             for market in state.changed.values():
                 if market.gathering:
                     auction.changed(state, market)
+                if market.outcome is not None:
+                    offers.changed(state, market)
             state.changed.clear()
         if state.short:
             outcomes.pay_shortfalls(state)
@@ -116,6 +118,8 @@ class Steps:
             self._mass.cancel_after_due(state.accounts[key])
         elif kind == INDICATION:
             auction.indicate(state, state.books[key])
+        elif kind == OFFERS:
+            offers.tell(state, self._trading.crossing, state.books[key], due_ns)
         elif kind == EXPIRY:
             order = state.orders.get(key)
             if order is not None:
