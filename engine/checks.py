@@ -5,7 +5,7 @@ Nothing here is on the way of an order: it walks the whole state.
 
 from bus.commands import AccountState, Side
 
-from . import groups, outcomes, states, waiting
+from . import groups, outcomes, pairs, states, waiting
 from .accounts import Account
 from .state import State
 
@@ -36,6 +36,7 @@ def check_state(state: State) -> None:
         assert order.order_id == order_id and kept is not None and kept.order_id == order_id
     assert resting == len(state.orders)
     waiting.check(state)
+    pairs.check(state)
     state.timers.check()
     outcomes.check(state)
     for account in state.accounts.values():
@@ -64,6 +65,12 @@ def _check_account(state: State, account: Account) -> None:
             if market.outcome is None:
                 asset = market.quote if order.side == Side.BUY else market.base
                 held[asset] = held.get(asset, 0) + order.held_atoms
+                if (
+                    order.terms is not None
+                    and order.terms.pair is not None
+                    and order.terms.pair.first is order
+                ):
+                    held[asset] -= order.terms.pair.shared_atoms
         assert chain.open_lots == open_lots and chain.count == sum(1 for _ in chain)
     for position in account.positions.values():
         asset = position.outcome.asset

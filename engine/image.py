@@ -42,7 +42,7 @@ def dump(state: State) -> Iterator[bytes]:
             yield from _rows("order", map(_order_row, half.orders()))
         if market.stops is not None:
             yield from _rows("waiting", map(_order_row, market.stops.orders.values()))
-    yield from _rows("pair", pairs.rows(state))
+    yield from _rows("pair", map(pairs.pair_row, _pairs(state)))
     yield from _rows("position", (outcomes.position_row(p) for m in markets for p in m.positions))
     yield from _rows("bet", (outcomes.bet_row(m.name, bet) for m in markets for bet in m.bets))
     yield from _rows("queued", map(_kept_row, state.due_ids.in_order()))
@@ -166,6 +166,13 @@ def _groups(state: State) -> Iterator[groups.Group]:
         yield from account.groups.values()
 
 
+def _pairs(state: State) -> Iterator[pairs.Pair]:
+    for order in state.orders.values():
+        pair = order.terms.pair if order.terms is not None else None
+        if pair is not None and pair.first is order:
+            yield pair
+
+
 def _order_row(order: Order) -> tuple[Any, ...]:
     return (
         order.order_id, order.client_order_id, order.account.name, order.market.name, order.side,
@@ -272,7 +279,7 @@ _RESTORERS: dict[str, Callable[[State, Any], object]] = {
     "account": _restore_account,
     "outcome": outcomes.restore_outcome,
     "group": groups.restore_group,
-    "pair": pairs.restore,
+    "pair": pairs.restore_pair,
     "position": outcomes.restore_position,
     "bet": outcomes.restore_bet,
     "queued": _restore_queued,
