@@ -102,17 +102,20 @@ def up(config: Path | None, overrides: tuple[str, ...], only: tuple[str, ...]) -
 @_set
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line instead of a table.")
 def status(config: Path | None, overrides: tuple[str, ...], as_json: bool) -> None:
-    """Show what runs, how far it is and where it listens; exit 1 when nothing runs or one is silent."""
+    """Show what runs, how far it is and where it listens; exit 1 when nothing runs, or one is silent or
+    gone."""
     settings = load(config, overrides)
-    found = [(running, health(running)) for running in runfile.read_all(settings.venue.run_dir)]
+    run_dir = settings.venue.run_dir
+    found = [(running, health(running)) for running in runfile.read_all(run_dir)]
+    found += [(left, _facts(left, "gone")) for left in runfile.read_gone(run_dir)]
     if as_json:
         for running, facts in found:
             click.echo(json.dumps({**facts, "metrics": running.metrics, "endpoints": running.endpoints}))
     elif found:
         _console().print(_status_table(found))
     if not found:
-        click.echo(f"nothing runs in {settings.venue.run_dir}", err=True)
-    if not found or any(facts.get("state") == "silent" for _, facts in found):
+        click.echo(f"nothing runs in {run_dir}", err=True)
+    if not found or any(facts.get("state") in ("silent", "gone") for _, facts in found):
         sys.exit(1)
 
 
@@ -122,8 +125,13 @@ def health(running: runfile.Running) -> dict[str, object]:
         with urllib.request.urlopen(f"{running.metrics}/health", timeout=HEALTH_S_MAX) as answer:
             facts = json.load(answer)
     except (OSError, urllib.error.URLError, ValueError):
-        facts = {"component": running.component, "instance": running.instance, "state": "silent"}
+        facts = _facts(running, "silent")
     return facts if isinstance(facts, dict) else {}
+
+
+def _facts(running: runfile.Running, state: str) -> dict[str, object]:
+    """Return what is said of a component that says nothing itself."""
+    return {"component": running.component, "instance": running.instance, "state": state}
 
 
 def _command_line(component: str, config: Path | None, overrides: Sequence[str]) -> str:

@@ -82,7 +82,7 @@ class _Server(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """Answers GET of two paths."""
+    """Answers GET of two paths, and HEAD without the body."""
 
     registry: CollectorRegistry
     health: Health
@@ -91,6 +91,9 @@ class _Handler(BaseHTTPRequestHandler):
     sys_version = ""
     error_content_type = "application/json"
     error_message_format = '{"error": "%(message)s", "number": %(code)d}\n'
+
+    def do_HEAD(self) -> None:
+        self.do_GET()
 
     def do_GET(self) -> None:
         path = self.path.partition("?")[0]
@@ -109,4 +112,5 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body)
+        if self.command != "HEAD":
+            self.wfile.write(body)

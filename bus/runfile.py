@@ -9,7 +9,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 
@@ -99,6 +99,18 @@ def read_all(run_dir: Path) -> Iterator[Running]:
         running = read(run_dir, file.stem)
         if running is not None:
             yield running
+
+
+def read_gone(run_dir: Path) -> Iterator[Running]:
+    """Yield every instance that ended without saying so (killed), until it is started again; by name."""
+    for file in sorted(run_dir.glob("*.json")):
+        try:
+            left = Running(**json.loads(file.read_text("utf-8")))
+        except (OSError, ValueError, TypeError):
+            continue
+        # One that stopped in order meanwhile took its file along.
+        if read(run_dir, file.stem) is None and file.exists():
+            yield replace(left, state="gone")
 
 
 def _alive(pid: int) -> bool:

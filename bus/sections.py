@@ -227,13 +227,28 @@ class Gateway(Section):
     """Rounds of SCRAM-SHA-256 for keys made here."""
 
 
+def _postgresql(text: str) -> str:
+    """Return a connection string if it has the form of one."""
+    if text:
+        # Only who names a database waits for its driver.
+        from psycopg import ProgrammingError
+        from psycopg.conninfo import conninfo_to_dict
+
+        try:
+            conninfo_to_dict(text)
+        except ProgrammingError as error:
+            reason = str(error).partition("\n")[0]
+            raise ValueError(f"a PostgreSQL URL or key=value words ({reason})") from None
+    return text
+
+
 class Recorder(Section):
     """The stream into the database, and history from it."""
 
     nice: Nice = 10
     """Priority as in `nice`, of an embedded PostgreSQL too; lag is caught up when there is time."""
 
-    database: str = ""
+    database: Annotated[str, AfterValidator(_postgresql)] = ""
     """PostgreSQL DSN; empty: an embedded PostgreSQL is started. Also read from ZEROPIT_DATABASE."""
     embedded_dir: str = "{data_dir}/postgres"
     """Data folder of the embedded PostgreSQL."""

@@ -140,6 +140,11 @@ def connect(
         repeated requests do not pile up for it.
     conflate
         SUB only: keep the newest message alone; for who needs the newest head and nothing else.
+
+    Raises
+    ------
+    SettingsError
+        When the endpoint is no address (a scheme is missing, for example).
     """
     keys = _certificate(curve.client_secret_file) if curve is not None else None
     server_key = _public_key(curve.server_public_file) if curve is not None else b""
@@ -159,9 +164,7 @@ def connect(
         socket.connect(endpoint)
     except zmq.ZMQError as error:
         socket.close(linger=0)
-        raise ServiceError(
-            Code.PEER_UNREACHABLE, f"expected an address to connect to, was {endpoint}: {error}"
-        ) from None
+        raise _no_address(endpoint, error) from None
     return socket
 
 
@@ -176,6 +179,12 @@ def authenticator(context: "zmq.Context[zmq.Socket[bytes]]", curve: CurveKeys) -
     checker.start()
     checker.configure_curve(domain="*", location=curve.allowed_dir)
     return checker
+
+
+def _no_address(endpoint: str, error: zmq.ZMQError) -> SettingsError:
+    """Return the error of who named what is no address at all: trying again cannot help."""
+    reason = str(error).partition(" (addr")[0]
+    return SettingsError(f"expected an address such as tcp://127.0.0.1:7001, was {endpoint!r} ({reason})")
 
 
 def make_private(folder: Path) -> None:

@@ -25,6 +25,7 @@ class Up:
         self.venue = Processes(folder)
         self.flags = [word for override in self.venue.overrides for word in ("--set", override)]
         self.out = folder / "up.log"
+        self.status_code = -1
         with self.out.open("wb") as out:
             words = [sys.executable, "-m", "zeropit", "up", *self.flags]
             self.process = subprocess.Popen(words, stdout=out, stderr=out, start_new_session=True)
@@ -38,6 +39,7 @@ class Up:
         """Return what ``zeropit status --json`` says."""
         words = [sys.executable, "-m", "zeropit", "status", "--json", *self.flags]
         done = subprocess.run(words, capture_output=True, text=True, timeout=STOP_S_MAX)
+        self.status_code = done.returncode
         return [json.loads(line) for line in done.stdout.splitlines()]
 
 
@@ -73,7 +75,8 @@ def test_one_that_ends_stops_all(up: Up) -> None:
     victim = next(running for running in up.running() if running.component == "feed")
     os.kill(victim.pid, signal.SIGKILL)
     assert up.process.wait(STOP_S_MAX) != 0
-    assert up.status() == []
+    assert [(line["component"], line["state"]) for line in up.status()] == [("feed", "gone")]
+    assert up.status_code == 1
 
 
 def test_a_stop_while_starting_leaves_nothing_behind(up: Up) -> None:

@@ -101,6 +101,10 @@ def test_runs_is_found_and_stops_in_order(echoes: Echoes) -> None:
     health = json.loads(get(f"{running.metrics}/health"))
     assert (health["state"], health["pid"], health["component"]) == ("ready", process.pid, "feed")
     assert health["steps"] >= 1
+    asked = urllib.request.Request(f"{running.metrics}/health", method="HEAD")
+    with urllib.request.urlopen(asked, timeout=10) as head:
+        assert head.headers["Content-Type"] == "application/json"
+        assert int(head.headers["Content-Length"]) > 10 and head.read() == b""
     assert "zeropit_feed_steps_total" in get(f"{running.metrics}/metrics")
     process.terminate()
     code, lines = ended(process)

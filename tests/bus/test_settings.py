@@ -61,8 +61,10 @@ def test_folders_are_filled_in() -> None:
         ("engine.links_max=many", "engine.links_max: expected a valid integer"),
         (
             "engine.events_per_transaction_max=402",
-            "engine.fills_per_order_max: expected four times it and 8 within events_per_transaction_max (402)",
+            "engine.fills_per_order_max: expected four times it and 8 within events_per_transaction_max (40",
         ),
+        ("recorder.database=nonsense", "recorder.database: expected a PostgreSQL URL or key=value words"),
+        ("recorder.database=mysql://a/b", "recorder.database: expected a PostgreSQL URL or key=value words"),
         ("engine.command_validity_s_max=86401", "engine.command_validity_s_max: expected less than or equal"),
         ("engine.linx_max=1", "expected a known setting (name, "),
         ("engin.links_max=1", "expected a known setting (venue, "),

@@ -82,6 +82,13 @@ def test_impossible_address_is_a_typed_error(net: Net, endpoint: str) -> None:
         net.bind("ROUTER", endpoint)
 
 
+@pytest.mark.parametrize("endpoint", ["127.0.0.1:7001", "tcp://127.0.0.1", "smtp://127.0.0.1:25", ""])
+def test_what_is_no_address_is_a_setting_and_not_worth_trying_again(net: Net, endpoint: str) -> None:
+    with pytest.raises(SettingsError, match=r"expected an address such as tcp://127.0.0.1:7001") as caught:
+        sockets.connect(net.context, "DEALER", endpoint)
+    assert not caught.value.retryable and repr(endpoint) in caught.value.detail
+
+
 def test_too_large_message_cuts_its_peer_off_alone(net: Net) -> None:
     limits = sockets.Limits(message_bytes_max=100)
     server, endpoint = net.bind("PULL", "tcp://127.0.0.1:0", limits)
