@@ -18,9 +18,9 @@ from typing import Literal
 MODULES = {
     "bus": ("answers", "codec", "frames"),
     "engine": (
-        "accounts", "admin", "batch", "book", "cancels", "checks", "crossing", "entry", "exchange", "fees", "fills",
-        "groups", "implied", "jobs", "ladder", "mass", "matching", "outcomes", "pairs", "prorata", "risk", "state",
-        "states", "timers", "trading", "waiting",
+        "accounts", "admin", "batch", "book", "cancels", "checks", "crossing", "entry", "exchange", "fees",
+        "fills", "groups", "implied", "jobs", "ladder", "mass", "matching", "outcomes", "pairs", "prorata",
+        "risk", "state", "states", "timers", "trading", "waiting",
     ),
     "gateway": ("desk", "flow", "links", "post", "private", "requests", "sessions"),
 }  # fmt: skip
