@@ -33,6 +33,7 @@ from bus.errors import Code, FormError
 from bus.events import (
     EVENT_CLASSES,
     Answer,
+    BatchDone,
     CommandRejected,
     CommandRepeated,
     EngineStarted,
@@ -43,6 +44,7 @@ from bus.events import (
 from . import checks
 from .accounts import Account, Kept
 from .admin import Admin
+from .batches import Batches
 from .cashout import CashOuts
 from .groups import Groups
 from .mass import MassCancels
@@ -300,6 +302,8 @@ class Exchange:
                 due.account.lingering[command_id] = None
             else:
                 del due.account.ids[command_id]
+                if number == _BATCH:
+                    state.batch_outcomes.pop((due.account.name, command_id), None)
 
     def _refuse_entry(self, fields: Array) -> None:
         """Refuse a command for what stands in its first three fields."""
@@ -326,7 +330,11 @@ class Exchange:
                 f"expected a new id, was {fields[1]} which a different command had",
             )
             return
-        self.state.emit(CommandRepeated(kept.account.name, fields[1], *kept.answer))
+        state, name, command_id = self.state, kept.account.name, fields[1]
+        state.emit(CommandRepeated(name, command_id, *kept.answer))
+        outcomes = state.batch_outcomes.get((name, command_id)) if fields[0] == _BATCH else None
+        if outcomes is not None:
+            state.emit(BatchDone(name, command_id, outcomes))
 
     def _reject(self, fields: Array, code: Code, detail: str) -> None:
         self.state.emit(CommandRejected(fields[2], fields[1], int(code), detail))
@@ -385,6 +393,7 @@ _INTERNAL: Final = c.INTERNAL
 _NO_LINK = (0, 0)
 _PLACE: Final = c.COMMAND_NUMBERS[c.PlaceOrder]
 _PLACES: Final = frozenset({_PLACE, c.COMMAND_NUMBERS[c.PlaceAdvanced]})
+_BATCH: Final = c.COMMAND_NUMBERS[c.SubmitBatch]
 _CANCEL: Final = c.COMMAND_NUMBERS[c.CancelOrder]
 _OPEN_LINK = (c.COMMAND_NUMBERS[c.OpenLink],)
 
@@ -429,6 +438,7 @@ def _cold_handlers(
         c.VoidMarket: settling.void_market,
         c.VoidTrades: settling.void_trades,
         c.PlacePair: Pairs(state, trading).place_pair,
+        c.SubmitBatch: Batches(state, trading).submit,
         c.CashOut: CashOuts(state, trading).cash_out,
     }
 

@@ -315,25 +315,14 @@ class Trading:
         market = self._state.market(fields[4])
         if market.shut:
             states.check_cancel(market)
-        order = self._find(account, market, fields[5], fields[6])
+        order = self.find(account, market, fields[5], fields[6])
         left = order.total_left
         self.cancels.cancel_order(order, CancelReason.REQUESTED)
         return (order.order_id, order.qty_lots - left if order.qty_lots else 0, 0)
 
     def reduce(self, account: Account, command: ReduceOrder) -> Done:
         """Carry out a ReduceOrder; O(1), O(log levels) when a level goes."""
-        market = self._state.market(command.market)
-        if market.shut or account.shut:
-            states.check_reduce(market)
-            refuse_busy(account)
-        order = self._find(account, market, command.order_id, command.client_order_id)
-        if order.terms is not None and (order.terms.pair is not None or order.terms.budget_atoms):
-            raise _not_replaceable(order)
-        if command.qty_lots >= order.qty_lots:
-            raise Refusal(
-                Code.QTY_NOT_REDUCED,
-                f"expected a total quantity below {order.qty_lots} lots, was {command.qty_lots}",
-            )
+        order = self.find_to_reduce(account, command)
         filled = order.filled_lots
         if command.qty_lots <= filled:
             self.cancels.cancel_order(order, CancelReason.REDUCED_TO_FILLED)
@@ -341,12 +330,28 @@ class Trading:
         self.cancels.reduce_open(order, command.qty_lots)
         return (order.order_id, filled, order.total_left)
 
+    def find_to_reduce(self, account: Account, command: ReduceOrder) -> Order:
+        """Return the order that a ReduceOrder may reduce, or refuse."""
+        market = self._state.market(command.market)
+        if market.shut or account.shut:
+            states.check_reduce(market)
+            refuse_busy(account)
+        order = self.find(account, market, command.order_id, command.client_order_id)
+        if order.terms is not None and (order.terms.pair is not None or order.terms.budget_atoms):
+            raise _not_replaceable(order)
+        if command.qty_lots >= order.qty_lots:
+            raise Refusal(
+                Code.QTY_NOT_REDUCED,
+                f"expected a total quantity below {order.qty_lots} lots, was {command.qty_lots}",
+            )
+        return order
+
     def replace(self, account: Account, command: ReplaceOrder) -> Done:
         """Carry out a ReplaceOrder; O(log levels) plus one step a trade."""
         market = self._state.market(command.market)
         if market.shut or account.shut:
             refuse_closed(market, account)
-        order = self._find(account, market, command.order_id, command.client_order_id)
+        order = self.find(account, market, command.order_id, command.client_order_id)
         price, qty, filled, terms = command.price_ticks, command.qty_lots, order.filled_lots, order.terms
         delayed = market.outcome is not None and market.outcome.bet_delay_ns > 0
         if delayed or (terms is not None and (terms.waits or terms.pair is not None)):
@@ -445,7 +450,7 @@ class Trading:
             )
         )  # fmt: skip
 
-    def _find(self, account: Account, market: Market, order_id: int, client_order_id: str) -> Order:
+    def find(self, account: Account, market: Market, order_id: int, client_order_id: str) -> Order:
         """Return the open order that a command names, or refuse."""
         if (order_id > 0) == (client_order_id != ""):
             raise Refusal(
