@@ -14,8 +14,8 @@ A scenario is played line by line, and what comes out must be the scenario itsel
     B lays       | backs
     a1 20 @ 1.40 |
     ? results
-    bob: A -8.00, B 4.00
-    cat: A 8.00, B -4.00
+    bob: A 8.00, B -4.00
+    cat: A -8.00, B 4.00
     ? cat
     992.00 + 8.00 held
 
@@ -70,7 +70,7 @@ class Scene:
     ) -> None:
         self.venue = Exchange(limits)
         self.now_ns = NOW_NS
-        self.count = 0
+        self.count = self.cash_outs = 0
         self.runners = runners
         self.scale = 1 if runners else 100  # A binary market has ticks of a hundredth of a cent.
         self.names: dict[int, str] = {0: "house"}
@@ -106,7 +106,8 @@ class Scene:
         """Do what a line says; return what happened in words."""
         for pattern, make in SENTENCES:
             if found := re.fullmatch(pattern, line):
-                return self.run(make(self, found.groupdict()))
+                command = make(self, found.groupdict())
+                return self.run(command) if command is not None else []
         raise ValueError(f"no such sentence: {line}")
 
     def head(self, name: str) -> tuple[str, str, int]:
@@ -157,7 +158,13 @@ class Scene:
     def cash_out(self, said: dict[str, str]) -> c.Command:
         """Make a cash out; without a worst result, any."""
         worst = atoms(said["worst"]) if said["worst"] else -(10**9)
-        return c.CashOut(*self.head(said["who"]), "race", int(said["percent"]) * 10_000, worst)
+        self.cash_outs += 1
+        head = (f"out{self.cash_outs}", *self.head(said["who"])[1:])
+        return c.CashOut(*head, "race", int(said["percent"]) * 10_000, worst)
+
+    def go_by(self, said: dict[str, str]) -> None:
+        """Let time go by without the engine noticing."""
+        self.now_ns += int(said["ms"]) * 10**6
 
     def later(self, said: dict[str, str]) -> c.Command:
         """Let time go by."""
@@ -372,7 +379,7 @@ def other_in_words(event: e.Event) -> list[str]:
     return [type(event).__name__]
 
 
-Make = Callable[[Scene, dict[str, Any]], c.Command]
+Make = Callable[[Scene, dict[str, Any]], c.Command | None]
 _ORDER = (
     r"(?P<name>\w\d+) (?P<verb>backs|lays|buys|sells) (?:(?P<runner>[A-Z]) )?(?P<qty>\d+)"
     r" at (?P<odds>[\d.]+|market)"
@@ -437,6 +444,7 @@ SENTENCES: list[tuple[str, Make]] = [
     ),
     (r"the engine goes on", lambda _s, _said: c.Continue()),
     (r"(?P<ms>\d+) ms later", Scene.later),
+    (r"(?P<ms>\d+) ms go by", Scene.go_by),
 ]
 
 
