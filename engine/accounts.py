@@ -56,9 +56,12 @@ class Chain:
             order = order.own_after
 
     def add(self, order: "Order") -> None:
-        """Append an order; O(1). Its lots are counted by `change`."""
+        """Add an order, as a rule the newest; O(1). Its lots are counted by `change`."""
         self.count += 1
         last = self.last
+        if last is not None and last.order_id > order.order_id:
+            self._insert(order, last)
+            return
         order.own_before = last
         order.own_after = None
         if last is None:
@@ -66,6 +69,18 @@ class Chain:
         else:
             last.own_after = order
         self.last = order
+
+    def _insert(self, order: "Order", after: "Order") -> None:
+        """Put an order before newer ones, which were open first (of a pair or batch); O(those)."""
+        before = after.own_before
+        while before is not None and before.order_id > order.order_id:
+            after, before = before, before.own_before
+        order.own_before, order.own_after = before, after
+        after.own_before = order
+        if before is None:
+            self.first = order
+        else:
+            before.own_after = order
 
     def remove(self, order: "Order") -> None:
         """Take an order out; O(1). Its lots are counted by `change`."""
@@ -116,8 +131,8 @@ class Account:
     """One account."""
 
     __slots__ = ("balances", "busy", "cancel_after_ns", "chains", "family", "fee_tier", "groups", "ids",
-                 "limits", "lingering", "name", "net_lots", "open_orders", "positions", "prevention", "seq", "shortfalls",
-                 "shut", "state", "unfunded")  # fmt: skip
+                 "limits", "lingering", "name", "net_lots", "open_orders", "positions", "prevention", "seq",
+                 "shortfalls", "shut", "state", "unfunded")  # fmt: skip
 
     def __init__(self, name: str) -> None:
         self.name = name

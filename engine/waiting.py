@@ -109,7 +109,7 @@ class Stops:
     __slots__ = ("busy", "buy_trail", "falls", "orders", "queue", "rises", "sell_trail", "trailing")
 
     def __init__(self) -> None:
-        self.orders: OrderedDict[int, Order] = OrderedDict()
+        self.orders: SortedDict[int, Order] = SortedDict()
         self.rises: SortedDict[int, dict[int, Order]] = SortedDict()
         self.falls: SortedDict[int, dict[int, Order]] = SortedDict()
         self.buy_trail = Trail(True)
