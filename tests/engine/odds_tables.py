@@ -74,6 +74,7 @@ class Scene:
         self.runners = runners
         self.scale = 1 if runners else 100  # A binary market has ticks of a hundredth of a cent.
         self.names: dict[int, str] = {0: "house"}
+        self.markets: dict[str, str] = {}
         self.display: dict[str, int] = {}
         self.books: list[Resting] = []
         self.results: dict[str, dict[str, int]] = {}
@@ -146,14 +147,12 @@ class Scene:
 
     def cancel(self, said: dict[str, str]) -> c.Command:
         """Make a cancel."""
-        order = next(order for order in self.books if order.name == said["name"])
-        return c.CancelOrder(*self.head(said["name"]), self.book(order.runner), 0, said["name"])
+        return c.CancelOrder(*self.head(said["name"]), self.markets[said["name"]], 0, said["name"])
 
     def replace(self, said: dict[str, str]) -> c.Command:
         """Make a replace."""
-        order = next(order for order in self.books if order.name == said["name"])
         new = (ticks(said["odds"]) * self.scale, int(said["qty"]))
-        return c.ReplaceOrder(*self.head(said["name"]), self.book(order.runner), 0, said["name"], *new)
+        return c.ReplaceOrder(*self.head(said["name"]), self.markets[said["name"]], 0, said["name"], *new)
 
     def cash_out(self, said: dict[str, str]) -> c.Command:
         """Make a cash out; without a worst result, any."""
@@ -177,6 +176,7 @@ class Scene:
         """Keep the books by an event, and say it in words."""
         if isinstance(event, e.OrderAccepted):
             name = self.names[event.order_id] = event.client_order_id
+            self.markets[name] = event.market
             if event.market_seq:
                 self.rest(name, event.market, event.side, event.price_ticks, event.qty_lots)
             return [f"{name} accepted, holds {money(event.held_atoms)}"]
@@ -396,6 +396,12 @@ SENTENCES: list[tuple[str, Make]] = [
         r"(?P<who>\w+) withdraws (?P<amount>[\d.]+)",
         lambda s, said: c.Withdraw(*s.head("o"), said["who"], "USD", atoms(said["amount"])),
     ),
+    (
+        r"(?P<who>\w+) gets (?P<amount>[\d.]+)",
+        lambda s, said: c.Deposit(*s.head("o"), said["who"], "USD", atoms(said["amount"])),
+    ),
+    (r"operator blocks (?P<who>\w+)", lambda s, said: c.SetAccountState(*s.head("o"), said["who"], 2)),
+    (r"operator activates (?P<who>\w+)", lambda s, said: c.SetAccountState(*s.head("o"), said["who"], 1)),
     (
         r"(?P<who>\w+) prevents (?P<mode>\w+)",
         lambda s, said: c.SetAccountTerms(
