@@ -27,6 +27,7 @@ from bus import commands as c
 from bus import events as e
 from bus.errors import Code
 from engine.exchange import Limits
+from tests.engine import order_words
 
 NOW_NS = 10**18
 OWNERS = {"a": "ann", "b": "bob", "c": "cat", "o": c.OPERATOR}
@@ -84,9 +85,13 @@ class Scene:
 
     def obey(self, line: str) -> list[str]:
         """Do what a line says; return what happened in words."""
+        return self.run(self.make(line))
+
+    def make(self, line: str) -> c.Command:
+        """Return the command that a line says."""
         for pattern, make in SENTENCES:
             if found := re.fullmatch(pattern, line):
-                return self.run(make(self, found.groupdict()))
+                return make(self, found.groupdict())
         raise ValueError(f"no such sentence: {line}")
 
     def head(self, name: str) -> tuple[str, str, int]:
@@ -94,7 +99,7 @@ class Scene:
         self.count += 1
         return f"command-{self.count}", OWNERS[name[0]], self.now_ns + 10**9
 
-    def place(self, said: dict[str, str]) -> c.Command:
+    def place(self, said: dict[str, Any]) -> c.Command:
         """Make an order."""
         how, at = said["how"] or "", said["price"]
         buys, market = said["verb"] == "buys", at == "market"
@@ -103,8 +108,10 @@ class Scene:
         head = (said["name"], OWNERS[said["name"][0]], self.now_ns + 10**9, "BTC-USD", 1 if buys else 2)
         terms = (2 if market else 1, time_in_force, how == "post-only")
         sizes = (0 if market else int(at), int(said["qty"] or 0), budget)
-        if said["shows"] or said["min"]:
-            return c.PlaceAdvanced(*head, *terms, *sizes, int(said["shows"] or 0), int(said["min"] or 0))
+        wanted = order_words.terms_of(said, self.now_ns)
+        if said["shows"] or said["min"] or wanted:
+            shown = (int(said["shows"] or 0), int(said["min"] or 0))
+            return c.PlaceAdvanced(*head, *terms, *sizes, *shown)._replace(**wanted)
         return c.PlaceOrder(*head, *terms, *sizes)
 
     def cancel(self, said: dict[str, str]) -> c.Command:
@@ -166,7 +173,8 @@ class Scene:
             return self.see_terms(event)
         if isinstance(event, e.AuctionTraded):
             return [self.see_auction(event)]
-        return [other_in_words(event)]
+        words = order_words.in_words(event, self.names)
+        return words if words is not None else [other_in_words(event)]
 
     def see_terms(self, event: e.OrderTermsSet) -> list[str]:
         """Keep what an order shows."""
@@ -174,7 +182,7 @@ class Scene:
         if event.display_lots:
             self.display[name] = event.display_lots
             self.left(name, event.display_lots)
-        return []
+        return order_words.in_words(event, self.names) or []
 
     def see_auction(self, event: e.AuctionTraded) -> str:
         """Keep the book by a trade of an uncross, and say it in words."""
@@ -316,7 +324,7 @@ _ORDER = r"(?P<name>\w\d+) (?P<verb>buys|sells) (?:(?P<qty>\d+)|for (?P<budget>\
 SENTENCES: list[tuple[str, Make]] = [
     (
         _ORDER + r" at (?P<price>\d+|market)(?: (?P<how>fok|ioc|post-only))?"
-        r"(?: showing (?P<shows>\d+))?(?: at least (?P<min>\d+))?",
+        r"(?: showing (?P<shows>\d+))?(?: at least (?P<min>\d+))?" + order_words.TERMS,
         Scene.place,
     ),
     (r"(?P<name>\w\d+) cancelled(?: by (?P<by>\w+))?", Scene.cancel),
@@ -353,6 +361,7 @@ SENTENCES: list[tuple[str, Make]] = [
     ),
     (r"the engine goes on", lambda s, _: s.goes_on(0)),
     (r"(?P<ms>\d+) ms later the engine goes on", lambda s, said: s.goes_on(int(said["ms"]))),
+    *order_words.SENTENCES,
 ]
 
 
