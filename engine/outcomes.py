@@ -492,6 +492,9 @@ def _check_outcome(outcome: OutcomeMarket) -> None:
             for order in position.account.chains.get(book.name) or ():
                 lays = (order.side == _BUY) == (book.model == _ODDS)
                 loss = -order.held_atoms
+                pair = order.terms.pair if order.terms is not None else None
+                if pair is not None and pair.first is order:
+                    loss += pair.shared_atoms
                 _add_result(worst[at], book.runner, *((loss, 0) if lays else (0, loss)))
         found, found_worst = position.results(), position.worst_results()
         assert [found[k] for k in live] == [matched[at][k] for k in live], position.account.name
