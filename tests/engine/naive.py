@@ -1,117 +1,33 @@
-"""The naive exchange: lists and loops, written from ``docs/concepts/trading.md`` and from nothing else.
+"""The naive exchange: lists and loops, written from the rules in ``docs/concepts`` and from nothing else.
 
 It protects the invariant that the real exchange does what the rules say: both get the same commands and
 must give the same events, books and balances. So nothing here is clever: the book is one list in the order
 of resting, and everything that can be counted is counted again each time. Texts (``detail``) are left "".
+The modules beside it, ``naive_*.py``, each do one part.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bus import commands as c
 from bus import events as e
 from bus.codec import decode_command
 from bus.errors import Code, FormError
 
+from . import naive_jobs as jobs
+from . import naive_orders as orders
+from . import naive_outcomes as outcomes
+from . import naive_trades as trades
+from .naive_odds import Cross, cross_match, implied_odds, required, trade_vector, worst_price
+from .naive_state import Account, Book, Group, Job, Market, Order, Outcome, Refusal, refuse_if
+from .naive_walk import Walk, Walker
+
 if TYPE_CHECKING:
     from engine.exchange import Limits
 
 TENTH_NS = 10**8
 IDS_FORGOTTEN_PER_COMMAND = 4
-
-
-class Refusal(Exception):
-    """A command is refused with ``code``."""
-
-    def __init__(self, code: Code) -> None:
-        super().__init__(code.name)
-        self.code = code
-
-
-def refuse_if(condition: bool, code: Code) -> None:
-    """Refuse the command when ``condition`` holds."""
-    if condition:
-        raise Refusal(code)
-
-
-@dataclass(eq=False)
-class Order:
-    """An order that was accepted; ``held`` counts atoms of quote (buy) or base (sell)."""
-
-    order_id: int
-    client_order_id: str
-    account: str
-    market: str
-    side: int
-    price: int
-    qty: int
-    held: int
-    post_only: bool = False
-    filled: int = 0
-    budget: int = 0
-
-    @property
-    def left(self) -> int:
-        """Lots not traded yet (0 for an order by budget, which counts atoms)."""
-        return 0 if self.budget else self.qty - self.filled
-
-
-@dataclass
-class Market:
-    """A market; ``book`` lists its resting orders, the oldest first."""
-
-    made: e.MarketCreated
-    state: int = c.MarketState.OPEN
-    book: list[Order] = field(default_factory=list)
-    market_seq: int = 0
-    trade_id: int = 0
-
-    def side(self, side: int) -> list[Order]:
-        """Return the resting orders of a side, best first and at a price the oldest first."""
-        sign = -1 if side == c.Side.BUY else 1
-        return sorted((o for o in self.book if o.side == side), key=lambda o: sign * o.price)
-
-    def level(self, side: int, price: int) -> int:
-        """Return the lots resting at a price."""
-        return sum(o.left for o in self.book if o.side == side and o.price == price)
-
-    def within(self, side: int, limit: int) -> list[Order]:
-        """Return what an order of ``side`` with this limit (0: none) may trade against, best first."""
-        if side == c.Side.BUY:
-            return [o for o in self.side(c.Side.SELL) if not limit or o.price <= limit]
-        return [o for o in self.side(c.Side.BUY) if not limit or o.price >= limit]
-
-    def hold(self, side: int, price: int, lots: int) -> int:
-        """Return the atoms that a resting order of ``lots`` holds."""
-        return price * lots * self.made.unit_atoms if side == c.Side.BUY else lots * self.made.lot_atoms
-
-    def asset_held(self, side: int) -> str:
-        """Return the asset that an order of ``side`` holds."""
-        return self.made.quote if side == c.Side.BUY else self.made.base
-
-
-@dataclass
-class Account:
-    """An account: its state, balances (asset: [available, held]) and the ids that it keeps."""
-
-    account_seq: int = 0
-    state: int = c.AccountState.ACTIVE
-    balances: dict[str, list[int]] = field(default_factory=dict)
-    ids: dict[str, tuple[c.Command, e.Answer]] = field(default_factory=dict)
-    markets_rested: list[str] = field(default_factory=list)
-
-
-@dataclass
-class Job:
-    """A mass cancel; ``account`` or ``market`` "" means all."""
-
-    account: str
-    market: str
-    command_id: str
-    reason: e.CancelReason
-    cancelled: int = 0
+GROUPS_MAX = 100
 
 
 class Naive:
@@ -120,31 +36,49 @@ class Naive:
     def __init__(self, limits: "Limits") -> None:
         self.limits = limits
         self.next_seq = 1
+        self.now = 0
         self.assets: dict[str, int] = {}
         self.markets: dict[str, Market] = {}
+        self.books: dict[str, Book] = {}
+        self.orders: dict[int, Order] = {}
         self.accounts = {c.OPERATOR: Account(), c.FEES: Account()}
         self.keys: list[str] = []
         self.jobs: list[Job] = []
+        self.trips: list[Group] = []
         self.links: dict[tuple[int, int], tuple[int, int]] = {}
         self.due: list[tuple[int, str, str]] = []  # (tenth of valid_until, account, id), as they came
         self.forget_when_closed: list[tuple[str, str]] = []
         self.issued: dict[str, int] = {}
         self.out: list[e.Event] = []
+        self.transactions: list[list[e.Event]] = []
+        self.ranges: dict[tuple[int, str], tuple[int, int]] = {}
+        self.told_short: dict[tuple[str, str], int] = {}
+        self.fills_max = limits.fills_per_order_max
+        self.direct_only = False
+        self.work = 0
+        self.uncross_trades = 0
 
     # ---- reading ----------------------------------------------------------------------------------
 
     @property
     def has_work(self) -> bool:
-        """Whether Continue commands are due."""
-        return bool(self.jobs)
+        """Whether Continue commands are due at once."""
+        return bool(self.jobs) or jobs.follow_up(self) is not None
+
+    def next_due_ns(self) -> int | None:
+        """Return when a Continue is due: 0 at once, None never."""
+        if self.has_work:
+            return 0
+        timers = jobs.timers(self)
+        return timers[0][0][0] if timers else None
 
     def book_levels(self, market: str) -> list[tuple[int, int, int, int]]:
         """Return (side, price, lots, orders) of each level: bids best first, then asks."""
         found: dict[tuple[int, int], tuple[int, int]] = {}
         for side in (c.Side.BUY, c.Side.SELL):
-            for order in self.markets[market].side(side):
-                lots, orders = found.get((int(side), order.price), (0, 0))
-                found[int(side), order.price] = (lots + order.left, orders + 1)
+            for order in self.books[market].side(side):
+                lots, count = found.get((int(side), order.price), (0, 0))
+                found[int(side), order.price] = (lots + order.shown, count + 1)
         return [(side, price, *counts) for (side, price), counts in found.items()]
 
     def balances(self, account: str) -> dict[str, tuple[int, int]]:
@@ -154,14 +88,10 @@ class Naive:
     def open_orders(self, account: str) -> list[tuple[int, str, str, int, int, int, int]]:
         """Return (order_id, client_order_id, market, side, price, qty, left) by order id."""
         return [
-            (o.order_id, o.client_order_id, o.market, o.side, o.price, o.qty, o.left)
-            for o in self.orders_resting(account)
+            (o.order_id, o.terms.client_order_id, o.market, o.side, o.price, o.qty, o.left)
+            for o in self.orders.values()
+            if o.account == account
         ]
-
-    def orders_resting(self, account: str) -> list[Order]:
-        """Return the account's resting orders by order id."""
-        resting = [o for m in self.markets.values() for o in m.book if o.account == account]
-        return sorted(resting, key=lambda o: o.order_id)
 
     def answer(self, account: str, command_id: str) -> e.Answer | None:
         """Return the answer kept under an id."""
@@ -201,26 +131,70 @@ class Naive:
         return [e.CommandRejected("", "", code, "")]
 
     def execute(self, command: c.Command, now_ns: int) -> list[e.Event]:
-        """Execute one command and return its events."""
-        self.out = []
+        """Execute one command and return its events, with those of its follow-ups."""
+        self.now, self.transactions = now_ns, []
+        self.begin_transaction()
         if isinstance(command, c.StartEngine):
             self.limits = type(self.limits)(*command.limits)
-            self.out.append(e.EngineStarted(command.epoch, command.rules_version))
+            self.emit(e.EngineStarted(command.epoch, command.rules_version))
         elif isinstance(command, c.Continue):
-            if self.jobs:
-                self.work_on(self.jobs[0])
-            else:
-                self.out.append(e.CommandRejected("", "", Code.INVALID_COMBINATION, ""))
+            self.step()
         else:
-            assert not isinstance(command, c.OpenLink), "OpenLink comes by a link"
             self.execute_with_id(command, now_ns)
-        self.next_seq += len(self.out)
-        return self.out
+            self.end_transaction()
+            for _ in range(self.limits.follow_ups_per_command_max):
+                follow_up = jobs.follow_up(self)
+                if follow_up is None:
+                    break
+                self.begin_transaction()
+                follow_up()
+                self.end_transaction()
+            return [event for events in self.transactions for event in events]
+        self.end_transaction()
+        return self.transactions[0]
 
-    def execute_with_id(self, command: "WithId", now_ns: int) -> None:
+    def begin_transaction(self) -> None:
+        """Begin a transaction."""
+        self.out, self.work, self.uncross_trades = [], 0, 0
+        self.fills_max = self.limits.fills_per_order_max
+
+    def end_transaction(self) -> None:
+        """End a transaction: shortfalls are paid, and its trades trigger what waits."""
+        self.pay_shortfalls()
+        jobs.touch(self)
+        self.next_seq += len(self.out)
+        self.transactions.append(self.out)
+
+    def step(self) -> None:
+        """Do one step: a follow-up, what is due by time, or a step of a job."""
+        follow_up = jobs.follow_up(self)
+        if follow_up is not None:
+            follow_up()
+            return
+        jobs.do_timers(self)
+        if not self.out and self.jobs:
+            self.go_on(self.jobs.pop(0))
+        elif not self.out:
+            self.emit(e.CommandRejected("", "", Code.INVALID_COMBINATION, ""))
+
+    def begin(self, job: Job) -> None:
+        """Do the first part of a job at once."""
+        self.go_on(job)
+
+    def go_on(self, job: Job) -> None:
+        """Do a step of a job; if something is left, it goes to the back."""
+        self.jobs.insert(0, job)
+        ended = True
+        for _ in job.steps:
+            ended = False
+            break
+        self.jobs.remove(job)
+        if not ended:
+            self.jobs.append(job)
+
+    def execute_with_id(self, command: Any, now_ns: int) -> None:
         """Check validity, account and id; then execute by the command's own rules and keep the answer."""
         self.forget_due_ids(now_ns)
-        command_id = id_of(command)
         try:
             refuse_if(now_ns > command.valid_until_ns, Code.EXPIRED)
             latest = now_ns + self.limits.command_validity_ns_max
@@ -228,34 +202,63 @@ class Naive:
             refuse_if(command.account not in self.accounts, Code.UNKNOWN_ACCOUNT)
             administrative = c.COMMAND_NUMBERS[type(command)] in c.ADMIN
             refuse_if(administrative and command.account != c.OPERATOR, Code.NOT_AUTHORIZED)
-            ids = self.accounts[command.account].ids
-            if command_id in ids:
-                kept, answer = ids[command_id]
-                refuse_if(type(kept) is not type(command) or kept != command, Code.DUPLICATE_ID)
-                repeated = e.CommandRepeated(command.account, command_id, *answer)
-                self.out.append(repeated._replace(detail=""))
-                return
-            refuse_if(len(ids) >= self.limits.ids_per_account_max, Code.TOO_MANY_IDS)
         except Refusal as refusal:
-            self.out.append(e.CommandRejected(command.account, command_id, refusal.code, ""))
+            self.emit(e.CommandRejected(command.account, self.id_of(command), refusal.code, ""))
             return
+        self.execute_known(command)
+
+    def execute_known(self, command: Any) -> e.Answer:
+        """Execute a command of an account that is known; return its answer."""
+        account, command_id = self.accounts[command.account], self.id_of(command)
+        seq = self.next_seq + len(self.out)
+        code = Code.OK
+        if command_id in account.ids:
+            kept, answer = account.ids[command_id]
+            if type(kept) is type(command) and kept == command:
+                self.emit(e.CommandRepeated(command.account, command_id, *answer))
+                if command_id in account.batches:
+                    self.emit(account.batches[command_id])
+                return answer
+            code = Code.DUPLICATE_ID
+        elif len(account.ids) >= self.limits.ids_per_account_max:
+            code = Code.TOO_MANY_IDS
+        if code:
+            self.emit(e.CommandRejected(command.account, command_id, code, ""))
+            return e.Answer(code, seq, 0, 0, 0, "")
+        before = len(self.out)
         try:
-            order = self.handler(command)()
-            order_id, filled = (order.order_id, order.filled) if order else (0, 0)
-            left = order.left if order and order in self.markets[order.market].book else 0
-            answer = e.Answer(0, self.next_seq, order_id, filled, left, "")
+            order = self.handle(command)
+            answer = self.answer_of(order, seq) if order else e.Answer(0, seq, 0, 0, 0, "")
         except Refusal as refusal:
-            assert not self.out, "a refused command changed something"
-            self.out.append(e.CommandRejected(command.account, command_id, refusal.code, ""))
-            answer = e.Answer(refusal.code, self.next_seq, 0, 0, 0, "")
-        ids[command_id] = (command, answer)
+            assert len(self.out) == before, "a refused command changed something"
+            self.emit(e.CommandRejected(command.account, command_id, refusal.code, ""))
+            answer = e.Answer(refusal.code, seq, 0, 0, 0, "")
+        self.keep_id(command, answer)
+        return answer
+
+    def handle(self, command: Any) -> Order | None:
+        """Execute the command by its own rules; return its order, if it has one."""
+        name = "do_" + "".join("_" + ch.lower() if ch.isupper() else ch for ch in type(command).__name__)[1:]
+        if name in HANDLERS:
+            order: Order | None = HANDLERS[name](self, command)
+            return order
+        own: Order | None = getattr(self, name)(command)
+        return own
+
+    def id_of(self, command: Any) -> str:
+        """Return the id under which a command is known."""
+        return str(command[0])
+
+    def keep_id(self, command: Any, answer: e.Answer) -> None:
+        """Remember a command and its answer."""
+        command_id = self.id_of(command)
+        self.accounts[command.account].ids[command_id] = (command, answer)
         self.due.append((command.valid_until_ns // TENTH_NS, command.account, command_id))
 
-    def handler(self, command: "WithId") -> "Callable[[], Order | None]":
-        """Return what executes the command by its own rules (and returns its order, if it has one)."""
-        name = "do_" + "".join("_" + ch.lower() if ch.isupper() else ch for ch in type(command).__name__)[1:]
-        method: Callable[[WithId], Order | None] = getattr(self, name)
-        return lambda: method(command)
+    def answer_of(self, order: Order, seq: int) -> e.Answer:
+        """Return the answer of a command of an order."""
+        left = order.left if order.order_id in self.orders else 0
+        return e.Answer(0, seq, order.order_id, order.filled, left, "")
 
     def forget_due_ids(self, now_ns: int) -> None:
         """Let up to four due ids leave the queue; one whose order is open is kept until it closes."""
@@ -267,17 +270,79 @@ class Naive:
             self.due.remove(entry)
             _, account, command_id = entry
             kept, _ = self.accounts[account].ids[command_id]
-            open_ids = [o.client_order_id for o in self.orders_resting(account)]
-            if isinstance(kept, c.PlaceOrder) and command_id in open_ids:
+            mine = [o.terms.client_order_id for o in self.orders.values() if o.account == account]
+            if isinstance(kept, (c.PlaceOrder, c.PlaceAdvanced)) and command_id in mine:
                 self.forget_when_closed.append((account, command_id))
             else:
-                del self.accounts[account].ids[command_id]
+                self.forget_id(account, command_id)
+
+    def forget_id(self, account: str, command_id: str) -> None:
+        """Forget an id."""
+        del self.accounts[account].ids[command_id]
+        self.accounts[account].batches.pop(command_id, None)
 
     def closed(self, order: Order) -> None:
         """Forget the id of an order that is no longer open, if it was kept for that alone."""
-        if (order.account, order.client_order_id) in self.forget_when_closed:
-            self.forget_when_closed.remove((order.account, order.client_order_id))
-            del self.accounts[order.account].ids[order.client_order_id]
+        if (order.account, order.terms.client_order_id) in self.forget_when_closed:
+            self.forget_when_closed.remove((order.account, order.terms.client_order_id))
+            self.forget_id(order.account, order.terms.client_order_id)
+
+    def ended(self, order: Order, filled: bool) -> None:
+        """An order was filled: the second of its pair may go to the book."""
+        self.orders.pop(order.order_id, None)
+        self.closed(order)
+        pair = order.pair
+        first = filled and pair is not None and pair.kind == c.PairKind.OTO and order is pair.first
+        if first and pair is not None and pair.second.order_id in self.orders:
+            self.books[order.market].queue.append(pair.second)
+
+    # ---- telling ----------------------------------------------------------------------------------
+
+    def emit(self, event: e.Event) -> None:
+        """Tell an event; one that changes a book starts the timers of what it may change."""
+        self.out.append(event)
+        if getattr(event, "market_seq", 0):
+            book = self.books[getattr(event, "market")]  # noqa: B009
+            after = self.now + self.limits.indication_interval_ns
+            if book.market.state == c.MarketState.PRE_OPEN and not book.indication_due_ns:
+                book.indication_due_ns = after
+            if book.outcome is not None:
+                self.offers_changed(book.outcome)
+
+    def offers_changed(self, market: Outcome) -> None:
+        """Start the timer of what books offer beyond their own orders."""
+        beyond = market.two or bool(market.made.house and not market.binary)
+        if beyond and not market.offers_due_ns:
+            market.offers_due_ns = self.now + self.limits.indication_interval_ns
+
+    def room(self, events: int) -> bool:
+        """Return whether the transaction has room for as many events."""
+        return len(self.out) + events <= self.limits.events_per_transaction_max
+
+    def account_seq(self, account: str) -> int:
+        """Return the account's next number."""
+        self.accounts[account].account_seq += 1
+        return self.accounts[account].account_seq
+
+    def market_seq(self, book: Book) -> int:
+        """Return the book's next number."""
+        book.market_seq += 1
+        return book.market_seq
+
+    def head(self, order: Order) -> tuple[str, int, str, int]:
+        """Return how most order events begin: account, its next number, market, order id."""
+        return order.account, self.account_seq(order.account), order.market, order.order_id
+
+    def tail(self, order: Order, price: int, on_book: bool = True) -> tuple[int, int]:
+        """Return the book's next number and the level's lots; (0, 0) when the book was not touched."""
+        book = self.books[order.market]
+        return (self.market_seq(book), book.level(order.side, price)) if on_book else (0, 0)
+
+    def saw_price(self, key: tuple[int, str], price: int) -> None:
+        """Remember the last price of a book and the range of one taker's trades."""
+        low, high = self.ranges.get(key, (price, price))
+        self.ranges[key] = (min(low, price), max(high, price))
+        self.books[key[1]].last = price
 
     # ---- money and numbers ------------------------------------------------------------------------
 
@@ -286,306 +351,263 @@ class Naive:
         have = self.accounts[account].balances.setdefault(asset, [0, 0])
         have[0] += available
         have[1] += held
-        assert have[0] >= 0 and have[1] >= 0, (account, asset, have)
+        assert have[1] >= 0, (account, asset, have)
 
     def available(self, account: str, asset: str) -> int:
         """Return the available balance."""
         return self.accounts[account].balances.get(asset, [0, 0])[0]
 
+    def covers(self, account: str, asset: str, more: int) -> bool:
+        """Return whether the account can hold so much more."""
+        return more <= 0 or self.accounts[account].unfunded or self.available(account, asset) >= more
+
+    def owes(self, account: str) -> bool:
+        """Return whether the account has a shortfall, or owes what it lost."""
+        owner = self.accounts[account]
+        short = any(m.outcome.short.get(account, 0) for m in self.markets.values() if m.outcome)
+        return short or (not owner.unfunded and any(have[0] < 0 for have in owner.balances.values()))
+
     def change_hold(self, order: Order, change: int) -> None:
-        """Hold more (or, negative, release) for an order."""
-        self.move(order.account, self.markets[order.market].asset_held(order.side), -change, change)
+        """Hold more (or, negative, release) for a spot order."""
+        self.move(order.account, self.books[order.market].asset_held(order.side), -change, change)
         order.held += change
 
-    def account_seq(self, account: str) -> int:
-        """Return the account's next number."""
-        self.accounts[account].account_seq += 1
-        return self.accounts[account].account_seq
+    def spot_hold_of(self, order: Order) -> int:
+        """Return what a spot order by limit or quantity must hold for what is left."""
+        made = self.books[order.market].made
+        if order.side == c.Side.SELL:
+            return order.left * made.lot_atoms
+        return order.price * order.left * made.unit_atoms
 
-    def market_seq(self, market: Market) -> int:
-        """Return the market's next number."""
-        market.market_seq += 1
-        return market.market_seq
+    def rehold_order(self, order: Order) -> int:
+        """Set what is held for an order by what it has left; return the change."""
+        book = self.books[order.market]
+        if book.outcome is not None:
+            return self.rehold(book.outcome, order.account)
+        change = self.spot_hold_of(order) - order.held
+        self.change_hold(order, change)
+        return change
 
-    def head(self, order: Order) -> tuple[str, int, str, int]:
-        """Return how most order events begin: account, its next number, market, order id."""
-        return order.account, self.account_seq(order.account), order.market, order.order_id
+    def rehold(self, market: Outcome, account: str) -> int:
+        """Set what an account holds in an outcome market; return the change."""
+        if account in market.frozen:
+            return 0
+        held = market.held.get(account, 0)
+        need = required(self, market, account)
+        if market.short.get(account, 0) and need > held:
+            market.short[account] = need - held
+            return 0
+        market.short[account] = 0
+        market.held[account] = need
+        self.move(account, market.made.asset, held - need, need - held)
+        return need - held
 
-    def tail(self, order: Order, price: int, on_book: bool = True) -> tuple[int, int]:
-        """Return the market's next number and the level's lots; (0, 0) when the book was not touched."""
-        market = self.markets[order.market]
-        return (self.market_seq(market), market.level(order.side, price)) if on_book else (0, 0)
+    def set_held(self, market: Outcome, account: str, need: int) -> None:
+        """Set what an account holds anew, as far as its funds go, and tell what changed."""
+        name, asset = market.made.market, market.made.asset
+        held = market.held.get(account, 0)
+        change = need - held
+        if not self.covers(account, asset, change):
+            change = max(0, self.available(account, asset))
+        short = need - held - change
+        market.held[account], market.short[account] = held + change, short
+        self.move(account, asset, -change, change)
+        if change or short != self.told_short.get((name, account), 0):
+            self.told_short[name, account] = short
+            seq = self.account_seq(account)
+            self.emit(e.ExposureChanged(account, seq, name, change, short))
+
+    def pay_shortfalls(self) -> None:
+        """Pay shortfalls of the accounts that the transaction names out of what is available."""
+        fields = ("account", "maker_account", "taker_account", "buy_account", "sell_account")
+        named = [getattr(event, field, "") for event in self.out for field in fields]
+        for account in dict.fromkeys(name for name in named if name in self.accounts):
+            for name in sorted(self.markets):
+                market = self.markets[name].outcome
+                if market is None or account in market.frozen:
+                    continue
+                if self.told_short.get((name, account), 0) or market.short.get(account, 0):
+                    self.set_held(market, account, required(self, market, account))
+
+    def name_account(self, market: Outcome, account: str) -> None:
+        """Note that an account has an order or trade in the market."""
+        if account not in market.accounts:
+            market.accounts.append(account)
+            market.positions.setdefault(account, [0] * len(market.runners))
+
+    def net_of(self, book: Book, account: str) -> int:
+        """Return the lots net bought (binary: by trades that count)."""
+        if book.outcome is None:
+            return book.net.get(account, 0)
+        yes, no = book.outcome.positions.get(account, [0, 0])
+        return (yes - no) // book.outcome.made.lot_atoms
+
+    def fees_of(self, account: str, book: Book) -> tuple[int, int]:
+        """Return the maker and taker fee of an account."""
+        own = (book.made.maker_fee_ppm, book.made.taker_fee_ppm)
+        return book.market.tiers.get(self.accounts[account].tier, own)
+
+    def limits_of(self, account: str, book: Book) -> e.AccountLimitsSet | None:
+        """Return the limits of an account in a market."""
+        limits = self.accounts[account].limits
+        return limits.get(book.market.name, limits.get(""))
 
     # ---- orders -----------------------------------------------------------------------------------
 
-    def do_place_order(self, p: c.PlaceOrder) -> Order:
-        """Place an order: check, hold, match, then rest or cancel what is left."""
-        market = self.market_for_trading(p.market, p.account)
-        self.check_terms(p, market.made)
-        gtc, fok = p.time_in_force == c.TimeInForce.GTC, p.time_in_force == c.TimeInForce.FOK
-        resting = len(self.orders_resting(p.account))
-        too_many = gtc and resting >= self.limits.open_orders_per_account_max
-        refuse_if(too_many, Code.TOO_MANY_OPEN_ORDERS)
-        facing = market.within(p.side, p.price_ticks)
-        refuse_if(p.post_only and bool(facing), Code.WOULD_CROSS)
-        reachable = sum(o.left for o in facing[: self.limits.fills_per_order_max])
-        kill = fok and reachable < p.qty_lots
-        if p.budget_atoms:
-            hold = p.budget_atoms
-        elif p.order_type == c.OrderType.MARKET and p.side == c.Side.BUY:
-            hold = self.cost_of(facing, p.qty_lots, market)
-        else:
-            hold = market.hold(p.side, p.price_ticks, p.qty_lots)
-        refuse_if(self.available(p.account, market.asset_held(p.side)) < hold, Code.INSUFFICIENT_FUNDS)
+    def related(self, one: str, other: str) -> bool:
+        """Return whether trades between two accounts are to be prevented."""
+        group = self.accounts[one].prevention_group
+        return one == other or (group != "" and group == self.accounts[other].prevention_group)
 
-        names = (self.next_seq, p.client_order_id, p.account, p.market)
-        order = Order(*names, p.side, p.price_ticks, p.qty_lots, 0, p.post_only, budget=p.budget_atoms)
-        self.change_hold(order, hold)
-        rests_untouched = gtc and not facing
-        if rests_untouched:
-            self.rest(order)
-        tail = self.tail(order, order.price, on_book=rests_untouched)
-        terms = (p.side, p.order_type, p.time_in_force, p.post_only)
-        size = (p.price_ticks, p.qty_lots, p.budget_atoms)
-        self.out.append(e.OrderAccepted(*self.head(order), p.client_order_id, *terms, *size, hold, *tail))
-        if kill:
-            self.cancel(order, e.CancelReason.FOK)
-        elif not rests_untouched:
-            self.finish(order, p.time_in_force, could_trade_more=self.match(order))
-        return order
+    def implied_book(self, book: Book) -> Book | None:
+        """Return the other runner's book, where there are but two."""
+        if book.outcome is None or not book.outcome.two:
+            return None
+        return book.outcome.books[1 - book.made.runner]
 
-    def check_terms(self, p: c.PlaceOrder, made: e.MarketCreated) -> None:
-        """Refuse what contradicts itself or is out of the market's range."""
-        is_market, buys = p.order_type == c.OrderType.MARKET, p.side == c.Side.BUY
-        gtc, fok = p.time_in_force == c.TimeInForce.GTC, p.time_in_force == c.TimeInForce.FOK
-        refuse_if((p.qty_lots > 0) == (p.budget_atoms > 0), Code.INVALID_COMBINATION)
-        refuse_if(p.budget_atoms > 0 and not (is_market and buys), Code.INVALID_COMBINATION)
-        refuse_if(is_market and (p.price_ticks > 0 or p.post_only or gtc), Code.INVALID_COMBINATION)
-        refuse_if(p.post_only and not gtc, Code.INVALID_COMBINATION)
-        refuse_if(fok and p.budget_atoms > 0, Code.INVALID_COMBINATION)
-        refuse_if(not is_market and not 1 <= p.price_ticks <= made.price_ticks_max, Code.PRICE_OUT_OF_RANGE)
-        refuse_if(p.qty_lots > made.qty_lots_max, Code.QTY_OUT_OF_RANGE)
-        refuse_if(p.budget_atoms > c.INT_MAX, Code.AMOUNT_OUT_OF_RANGE)
+    def implied_within(self, book: Book, side: int, limit: int) -> list[Order]:
+        """Return the orders of the other book that an order may meet, best first."""
+        other = self.implied_book(book)
+        if other is None:
+            return []
+        if side == c.Side.BACK:
+            return [o for o in other.side(side) if not limit or implied_odds(o.price) >= limit]
+        return [o for o in other.side(side) if not limit or implied_odds(o.price) <= limit]
 
-    def cost_of(self, facing: list[Order], lots: int, market: Market) -> int:
-        """Return the exact cost of what a market buy of ``lots`` will trade."""
-        cost = 0
-        for maker in facing[: self.limits.fills_per_order_max]:
-            bought = min(lots, maker.left)
-            cost += bought * maker.price * market.made.unit_atoms
-            lots -= bought
-        return cost
+    def worst_price(self, book: Book, side: int) -> int:
+        """Return the price at which a market order would lose most."""
+        return worst_price(book, side)
 
-    def market_for_trading(self, name: str, account: str) -> Market:
-        """Return the market if it and the account take new risk now."""
-        refuse_if(name not in self.markets, Code.UNKNOWN_MARKET)
-        refuse_if(self.markets[name].state == c.MarketState.HALTED, Code.MARKET_HALTED)
-        refuse_if(any(j.market == name and not j.account for j in self.jobs), Code.MARKET_BUSY)
-        refuse_if(self.accounts[account].state == c.AccountState.BLOCKED, Code.ACCOUNT_BLOCKED)
-        refuse_if(self.account_is_busy(account), Code.ACCOUNT_BUSY)
-        return self.markets[name]
+    def walk(self, order: Order) -> Walk:
+        """Return what an order would meet now."""
+        book = self.books[order.market]
+        budget = order.held if order.budget else 0
+        walker = Walker(
+            self, book, order.terms, order.price, order.hundredths, budget, self.fills_max, self.direct_only
+        )
+        return walker.walk()
+
+    def carry_out(self, order: Order, walk: Walk) -> tuple[int, bool]:
+        """Carry out a walk."""
+        return trades.carry_out(self, order, walk)
+
+    def cross(
+        self, book: Book, p: c.PlaceAdvanced, left: int, price: int | None = None, fills: int | None = None
+    ) -> Cross | None:
+        """Return the cross match of an order that has ``left`` lots left."""
+        limit = p.price_ticks if price is None else price
+        return cross_match(
+            self, book, p.side, limit, left, p.account, self.fills_max if fills is None else fills
+        )
+
+    def cross_all(self, order: Order, fills: int) -> int:
+        """Cross an order with other runners' orders."""
+        return trades.cross_all(self, order, fills)
+
+    def cancel(self, order: Order, reason: int) -> None:
+        """Cancel an order."""
+        trades.cancel(self, order, reason)
+
+    def is_filled(self, order: Order) -> bool:
+        """Return whether nothing of an order is left, to the last atom of a budget."""
+        return order.held == 0 if order.budget else order.hundredths == 0
+
+    def in_pair(self, order: Order) -> bool:
+        """Return whether the other order of its pair is open."""
+        return order.partner is not None and order.partner.order_id in self.orders
+
+    def opened(self, order: Order) -> None:
+        """Note that an account had an order resting or waiting in a market."""
+        opened = self.accounts[order.account].markets_opened
+        if order.market not in opened:
+            opened.append(order.market)
 
     def account_is_busy(self, account: str) -> bool:
         """Return whether a mass cancel of the account is under way."""
-        return any(job.account == account for job in self.jobs)
+        return any(job.busy_account == account for job in self.jobs)
 
-    def rest(self, order: Order) -> None:
-        """Put an order at the back of the book."""
-        self.markets[order.market].book.append(order)
-        rested = self.accounts[order.account].markets_rested
-        if order.market not in rested:
-            rested.append(order.market)
+    def book_is_busy(self, book: Book) -> bool:
+        """Return whether work is under way that a new order could disturb."""
+        return bool(book.queue) or any(book.name in job.busy_books for job in self.jobs)
 
-    def match(self, taker: Order) -> bool:
-        """Trade as long as the order can; return whether the limit of fills alone stopped it."""
-        market = self.markets[taker.market]
-        trades = 0
-        while facing := market.within(taker.side, taker.price):
-            maker = facing[0]
-            wanted = taker.left
-            if taker.budget:
-                wanted = taker.held // (maker.price * market.made.unit_atoms)
-            if min(wanted, maker.left) == 0:
-                return False
-            if trades == self.limits.fills_per_order_max:
-                return True
-            self.trade(market, maker, taker, min(wanted, maker.left))
-            trades += 1
-        return False
+    def is_changing(self, market: Market) -> bool:
+        """Return whether a market's runners or trades change, or it is settled."""
+        return any(job.kind == "change" and market.books[0].name in job.busy_books for job in self.jobs)
 
-    def trade(self, market: Market, maker: Order, taker: Order, lots: int) -> None:
-        """Trade ``lots`` at the maker's price."""
-        made = market.made
-        paid, sold = maker.price * lots * made.unit_atoms, lots * made.lot_atoms
-        buyer, seller = (taker, maker) if taker.side == c.Side.BUY else (maker, taker)
-        refund = 0
-        if buyer is taker and taker.price:
-            refund = (taker.price - maker.price) * lots * made.unit_atoms
-        maker_fee = (sold if buyer is maker else paid) * made.maker_fee_ppm // 1_000_000
-        taker_fee = (sold if buyer is taker else paid) * made.taker_fee_ppm // 1_000_000
-        buyer_fee, seller_fee = (taker_fee, maker_fee) if buyer is taker else (maker_fee, taker_fee)
-        self.move(buyer.account, made.quote, refund, -paid - refund)
-        buyer.held -= paid + refund
-        self.move(seller.account, made.base, 0, -sold)
-        seller.held -= sold
-        self.move(buyer.account, made.base, sold - buyer_fee, 0)
-        self.move(seller.account, made.quote, paid - seller_fee, 0)
-        self.move(c.FEES, made.base, buyer_fee, 0)
-        self.move(c.FEES, made.quote, seller_fee, 0)
-        maker.filled += lots
-        taker.filled += lots
-        if maker.left == 0:
-            market.book.remove(maker)
-            self.closed(maker)
-        if taker.left == 0 and not taker.budget:
-            self.closed(taker)
-        market.trade_id += 1
-        maker_part = (maker.account, self.account_seq(maker.account), maker.order_id, maker.left, maker_fee)
-        taker_part = (taker.account, self.account_seq(taker.account), taker.order_id, taker.left, taker_fee)
-        what = (made.market, market.trade_id, maker.price, lots, taker.side)
-        tail = self.tail(maker, maker.price)
-        self.out.append(e.TradeExecuted(*what, *maker_part, *taker_part, refund, *tail))
+    def books_named(self, name: str) -> list[str]:
+        """Return the books that a mass cancel names."""
+        refuse_if(name not in self.books and name not in self.markets, Code.UNKNOWN_MARKET)
+        return [name] if name in self.books else [book.name for book in self.markets[name].books]
 
-    def finish(self, order: Order, time_in_force: int, could_trade_more: bool) -> None:
-        """Rest or cancel what an order has left after matching."""
-        if order.left == 0 and (not order.budget or order.held == 0):
-            return
-        if could_trade_more:
-            self.cancel(order, e.CancelReason.FILLS_LIMIT)
-        elif order.budget:
-            book_ended = not self.markets[order.market].within(order.side, 0)
-            self.cancel(order, e.CancelReason.NO_LIQUIDITY if book_ended else e.CancelReason.BUDGET_SPENT)
-        elif order.price == 0:
-            self.cancel(order, e.CancelReason.NO_LIQUIDITY)
-        elif time_in_force == c.TimeInForce.IOC:
-            self.cancel(order, e.CancelReason.IOC)
-        else:
-            self.rest(order)
-            rested = e.OrderRested(
-                *self.head(order), order.side, order.price, order.left, *self.tail(order, order.price)
-            )
-            self.out.append(rested)
-
-    def cancel(self, order: Order, reason: e.CancelReason) -> None:
-        """Cancel what an order has left, on the book or not, and release its hold."""
-        market = self.markets[order.market]
-        rested = order in market.book
-        if rested:
-            market.book.remove(order)
-        released = order.held
-        self.change_hold(order, -released)
-        self.closed(order)
-        tail = self.tail(order, order.price, on_book=rested)
-        rest = (order.side, order.price, order.left, reason, released, *tail, order.filled)
-        self.out.append(e.OrderCancelled(*self.head(order), order.client_order_id, *rest))
-
-    def named_order(self, command: c.CancelOrder | c.ReduceOrder | c.ReplaceOrder) -> Order:
-        """Return the open order that a command names."""
-        by_id, by_client_id = command.order_id > 0, command.client_order_id != ""
-        refuse_if(by_id == by_client_id, Code.INVALID_COMBINATION)
-        for order in self.markets[command.market].book:
-            if by_id and order.order_id == command.order_id:
-                refuse_if(order.account != command.account, Code.NOT_OWNER)
-                return order
-            if order.account == command.account and order.client_order_id == command.client_order_id:
-                return order
-        raise Refusal(Code.UNKNOWN_ORDER)
-
-    def do_cancel_order(self, command: c.CancelOrder) -> Order:
-        """Cancel an order."""
-        refuse_if(command.market not in self.markets, Code.UNKNOWN_MARKET)
-        order = self.named_order(command)
-        self.cancel(order, e.CancelReason.REQUESTED)
-        return order
-
-    def do_reduce_order(self, command: c.ReduceOrder) -> Order:
-        """Lower an order's total quantity; it keeps its place."""
-        market = self.market_for_trading(command.market, command.account)
-        order = self.named_order(command)
-        refuse_if(command.qty_lots >= order.qty, Code.QTY_NOT_REDUCED)
-        if command.qty_lots <= order.filled:
-            self.cancel(order, e.CancelReason.REDUCED_TO_FILLED)
-            return order
-        order.qty = command.qty_lots
-        released = order.held - market.hold(order.side, order.price, order.left)
-        self.change_hold(order, -released)
-        what = (order.side, order.price, order.qty, order.left, released)
-        self.out.append(e.OrderReduced(*self.head(order), *what, *self.tail(order, order.price)))
-        return order
-
-    def do_replace_order(self, command: c.ReplaceOrder) -> Order:
-        """Give an order a new price and total; it goes to the back, and may trade at once."""
-        market = self.market_for_trading(command.market, command.account)
-        order = self.named_order(command)
-        price, qty = command.price_ticks, command.qty_lots
-        refuse_if(not 1 <= price <= market.made.price_ticks_max, Code.PRICE_OUT_OF_RANGE)
-        refuse_if(not 1 <= qty <= market.made.qty_lots_max, Code.QTY_OUT_OF_RANGE)
-        if qty <= order.filled:
-            self.cancel(order, e.CancelReason.REDUCED_TO_FILLED)
-            return order
-        crosses = bool(market.within(order.side, price))
-        refuse_if(order.post_only and crosses, Code.WOULD_CROSS)
-        hold_change = market.hold(order.side, price, qty - order.filled) - order.held
-        available = self.available(order.account, market.asset_held(order.side))
-        refuse_if(available < hold_change, Code.INSUFFICIENT_FUNDS)
-        old_price = order.price
-        market.book.remove(order)
-        order.price, order.qty = price, qty
-        self.change_hold(order, hold_change)
-        what = (order.side, old_price, price, qty, order.left, hold_change)
-        self.out.append(e.OrderReplaced(*self.head(order), *what, *self.tail(order, old_price)))
-        self.finish(order, c.TimeInForce.GTC, could_trade_more=self.match(order))
-        return order
-
-    # ---- mass cancels -----------------------------------------------------------------------------
+    # ---- mass cancels and timers ------------------------------------------------------------------
 
     def do_cancel_all(self, command: c.CancelAll) -> None:
         """Cancel all orders of the account, in one market or in all."""
-        refuse_if(command.market != "" and command.market not in self.markets, Code.UNKNOWN_MARKET)
+        books = self.books_named(command.market) if command.market else None
         refuse_if(self.account_is_busy(command.account), Code.ACCOUNT_BUSY)
-        self.begin(Job(command.account, command.market, command.command_id, e.CancelReason.MASS_CANCEL))
+        named = (command.account, command.market, command.command_id, e.CancelReason.MASS_CANCEL)
+        jobs.begin_mass_cancel(self, named, books, of=command.account)
+
+    def do_cancel_matching(self, command: c.CancelMatching) -> None:
+        """Cancel the account's orders that match."""
+        books = self.books_named(command.market) if command.market else None
+        low, high = command.price_low_ticks, command.price_high_ticks
+        refuse_if(high and low > high, Code.INVALID_COMBINATION)
+        refuse_if(self.account_is_busy(command.account), Code.ACCOUNT_BUSY)
+        named = (command.account, command.market, command.command_id, e.CancelReason.MASS_CANCEL)
+        jobs.begin_mass_cancel(self, named, books, jobs.filtered(command.side, low, high), of=command.account)
+
+    def do_cancel_where(self, command: c.CancelWhere) -> None:
+        """Cancel all orders that match."""
+        target = command.target_account
+        refuse_if(target and target not in self.accounts, Code.UNKNOWN_ACCOUNT)
+        books = self.books_named(command.market) if command.market else None
+        low, high = command.price_low_ticks, command.price_high_ticks
+        refuse_if(high and low > high, Code.INVALID_COMBINATION)
+        named = (target, command.market, command.command_id, e.CancelReason.MASS_CANCEL)
+        jobs.begin_mass_cancel(self, named, books, jobs.filtered(command.side, low, high), of=target)
 
     def do_cancel_market(self, command: c.CancelMarket) -> None:
         """Cancel all orders of a market."""
-        refuse_if(command.market not in self.markets, Code.UNKNOWN_MARKET)
-        busy = any(job.market == command.market and not job.account for job in self.jobs)
+        books = self.books_named(command.market)
+        busy = any(j.kind == "cancel" and any(b in j.busy_books for b in books) for j in self.jobs)
         refuse_if(busy, Code.MARKET_BUSY)
-        self.begin(Job("", command.market, command.command_id, e.CancelReason.MARKET_CANCELLED))
+        named = ("", command.market, command.command_id, e.CancelReason.MARKET_CANCELLED)
+        jobs.begin_mass_cancel(self, named, books)
 
     def do_set_account_state(self, command: c.SetAccountState) -> None:
         """Block (and cancel all) or activate an account."""
         target = command.target_account
         refuse_if(target not in self.accounts, Code.UNKNOWN_ACCOUNT)
         self.accounts[target].state = command.state
-        self.out.append(e.AccountStateChanged(target, self.account_seq(target), command.state))
-        being_cancelled = any(job.account == target and job.market == "" for job in self.jobs)
-        if command.state == c.AccountState.BLOCKED and not being_cancelled:
-            self.begin(Job(target, "", command.command_id, e.CancelReason.ACCOUNT_BLOCKED))
+        self.emit(e.AccountStateChanged(target, self.account_seq(target), command.state))
+        whole = [j for j in self.jobs if j.busy_account == target and j.reason in WHOLE and not j.market]
+        if command.state == c.AccountState.BLOCKED and not whole:
+            named = (target, "", command.command_id, e.CancelReason.ACCOUNT_BLOCKED)
+            jobs.begin_mass_cancel(self, named, None, of=target)
 
-    def begin(self, job: Job) -> None:
-        """Begin a mass cancel and do its first part at once."""
-        self.out.append(e.MassCancelStarted(job.account, job.command_id, job.market, job.reason))
-        self.jobs.append(job)
-        self.work_on(job)
+    def do_cancel_after(self, command: c.CancelAfter) -> None:
+        """Set the dead-man timer."""
+        due_ns = self.now + command.timeout_ns if command.timeout_ns else 0
+        self.accounts[command.account].cancel_after_ns = due_ns
+        self.emit(e.CancelAfterSet(command.account, self.account_seq(command.account), due_ns))
 
-    def work_on(self, job: Job) -> None:
-        """Cancel orders of the job until it is done or the transaction is full."""
-        while orders := self.orders_of(job):
-            if len(self.out) >= self.limits.events_per_transaction_max - 1:
-                return
-            self.cancel(orders[0], job.reason)
-            job.cancelled += 1
-        self.out.append(e.MassCancelDone(job.account, job.command_id, job.market, job.cancelled))
-        self.jobs.remove(job)
-
-    def orders_of(self, job: Job) -> list[Order]:
-        """Return the orders that a mass cancel has left, in the order in which it takes them."""
-        if not job.account:
-            market = self.markets[job.market]
-            return market.side(c.Side.BUY) + market.side(c.Side.SELL)
-        names = [job.market] if job.market else self.accounts[job.account].markets_rested
-        orders = self.orders_resting(job.account)
-        return [order for name in names for order in orders if order.market == name]
+    def do_set_group(self, command: c.SetGroup) -> None:
+        """Make, reset or remove an order group."""
+        groups = self.accounts[command.account].groups
+        if command.lots_max == 0:
+            refuse_if(command.group not in groups, Code.UNKNOWN_GROUP)
+            groups.pop(command.group).removed = True
+        elif command.group in groups:
+            group = groups[command.group]
+            group.lots_max, group.window_ns = command.lots_max, command.window_ns
+            group.traded, group.tripped = [], False
+        else:
+            refuse_if(len(groups) >= GROUPS_MAX, Code.TOO_MANY_ENTRIES)
+            made = Group(command.group, command.account, command.lots_max, command.window_ns)
+            groups[command.group] = made
+        seq = self.account_seq(command.account)
+        self.emit(e.GroupSet(command.account, seq, command.group, command.lots_max, command.window_ns))
 
     # ---- administration ---------------------------------------------------------------------------
 
@@ -594,12 +616,12 @@ class Naive:
         refuse_if(command.asset in self.assets, Code.ALREADY_EXISTS)
         refuse_if(len(self.assets) >= self.limits.assets_max, Code.TOO_MANY_ENTRIES)
         self.assets[command.asset] = command.decimals
-        self.out.append(e.AssetCreated(command.asset, command.decimals))
+        self.emit(e.AssetCreated(command.asset, command.decimals))
 
     def do_create_market(self, m: c.CreateMarket) -> None:
         """Create a market whose notionals are whole and fit."""
         refuse_if(m.market in self.markets, Code.ALREADY_EXISTS)
-        refuse_if(len(self.markets) >= self.limits.markets_max, Code.TOO_MANY_ENTRIES)
+        refuse_if(len(self.books) >= self.limits.markets_max, Code.TOO_MANY_ENTRIES)
         refuse_if(m.base not in self.assets or m.quote not in self.assets, Code.UNKNOWN_ASSET)
         refuse_if(m.base == m.quote, Code.INVALID_MARKET)
         tick = Fraction(m.tick_mantissa, 10**m.tick_decimals)
@@ -609,15 +631,18 @@ class Naive:
         refuse_if(m.price_ticks_max * m.qty_lots_max * unit > c.INT_MAX, Code.INVALID_MARKET)
         refuse_if(m.qty_lots_max * m.lot_atoms > c.INT_MAX, Code.INVALID_MARKET)
         made = e.MarketCreated(*m[3:9], int(unit), *m[9:])
-        self.markets[m.market] = Market(made)
-        self.out.append(made)
+        market = Market(m.market)
+        self.markets[m.market] = market
+        self.books[m.market] = Book(made, market, len(self.books))
+        market.books.append(self.books[m.market])
+        self.emit(made)
 
     def do_create_account(self, command: c.CreateAccount) -> None:
         """Create an account."""
         refuse_if(command.new_account in self.accounts, Code.ALREADY_EXISTS)
         refuse_if(len(self.accounts) >= self.limits.accounts_max, Code.TOO_MANY_ENTRIES)
         self.accounts[command.new_account] = Account()
-        self.out.append(e.AccountCreated(command.new_account))
+        self.emit(e.AccountCreated(command.new_account))
 
     def do_create_key(self, command: c.CreateKey) -> None:
         """Create a key."""
@@ -626,13 +651,13 @@ class Naive:
         known = all(account in self.accounts for account in command.accounts)
         refuse_if(not known, Code.UNKNOWN_ACCOUNT)
         self.keys.append(command.key_id)
-        self.out.append(e.KeyCreated(*command[3:]))
+        self.emit(e.KeyCreated(*command[3:]))
 
     def do_revoke_key(self, command: c.RevokeKey) -> None:
         """Revoke a key."""
         refuse_if(command.key_id not in self.keys, Code.UNKNOWN_KEY)
         self.keys.remove(command.key_id)
-        self.out.append(e.KeyRevoked(command.key_id))
+        self.emit(e.KeyRevoked(command.key_id))
 
     def do_deposit(self, command: c.Deposit) -> None:
         """Add funds."""
@@ -642,63 +667,155 @@ class Naive:
         refuse_if(self.issued.get(asset, 0) + amount > c.INT_MAX, Code.AMOUNT_OUT_OF_RANGE)
         self.issued[asset] = self.issued.get(asset, 0) + amount
         self.move(account, asset, amount, 0)
-        self.out.append(e.Deposited(account, self.account_seq(account), asset, amount))
+        self.emit(e.Deposited(account, self.account_seq(account), asset, amount))
 
     def do_withdraw(self, command: c.Withdraw) -> None:
         """Take funds out."""
         account, asset, amount = command.from_account, command.asset, command.amount_atoms
         refuse_if(account not in self.accounts, Code.UNKNOWN_ACCOUNT)
         refuse_if(asset not in self.assets, Code.UNKNOWN_ASSET)
+        refuse_if(self.owes(account), Code.SHORTFALL)
         refuse_if(self.available(account, asset) < amount, Code.INSUFFICIENT_FUNDS)
         self.issued[asset] -= amount
         self.move(account, asset, -amount, 0)
-        self.out.append(e.Withdrawn(account, self.account_seq(account), asset, amount))
+        self.emit(e.Withdrawn(account, self.account_seq(account), asset, amount))
 
     def do_set_market_state(self, command: c.SetMarketState) -> None:
-        """Open or halt a market."""
+        """Change a market's state; an opening may uncross it, CLOSING empties it."""
+        s = c.MarketState
         refuse_if(command.market not in self.markets, Code.UNKNOWN_MARKET)
-        self.markets[command.market].state = command.state
-        self.out.append(e.MarketStateChanged(command.market, command.state))
+        market = self.markets[command.market]
+        refuse_if(self.is_changing(market), Code.MARKET_BUSY)
+        allowed = (s.OPEN, s.HALTED, s.PRE_OPEN, s.SUSPENDED, s.CANCEL_ONLY)
+        wrong = market.state not in allowed or command.state not in (*allowed, s.CLOSING)
+        refuse_if(wrong, Code.STATE_NOT_ALLOWED)
+        for job in list(self.jobs):
+            if job.kind == "uncross" and market.books[0].name in job.busy_books:
+                self.jobs.remove(job)
+                if job.price:
+                    self.emit(e.AuctionDone(job.market, job.price if job.lots else 0, job.lots))
+        gathered, market.state = market.state == s.PRE_OPEN, command.state
+        self.emit(e.MarketStateChanged(market.name, command.state))
+        for book in market.books:
+            if market.state != s.PRE_OPEN:
+                book.indication_due_ns = 0
+            elif not gathered:
+                book.indicated = (0, 0, 0)
+                book.indication_due_ns = self.now + self.limits.indication_interval_ns
+        names = [book.name for book in market.books]
+        if market.state == s.OPEN:
+            books = [book for book in market.books if gathered or book.crossed]
+            if market.outcome is not None:
+                books = [book for book in books if book.made.runner not in market.outcome.removed]
+            if books:
+                job = Job("uncross", busy_books=names)
+                job.steps = jobs.uncross(self, job, books)
+                self.begin(job)
+        elif market.state == s.CLOSING:
+            named = ("", market.name, command.command_id, e.CancelReason.MARKET_CLOSING)
+            jobs.begin_mass_cancel(self, named, names, closing=market)
+
+    def do_set_market_rules(self, command: c.SetMarketRules) -> None:
+        """Set how a market matches, and its band."""
+        refuse_if(command.market not in self.markets, Code.UNKNOWN_MARKET)
+        market = self.markets[command.market]
+        two = market.outcome is not None and market.outcome.two
+        refuse_if(two and command.matching == c.MatchingRule.PRO_RATA, Code.WRONG_MARKET_MODEL)
+        market.matching, market.first_share_ppm, market.band_ppm = command[4:]
+        self.emit(e.MarketRulesSet(*command[3:]))
+
+    def do_set_fee_tier(self, command: c.SetFeeTier) -> None:
+        """Set the fees of a tier."""
+        refuse_if(command.market not in self.markets, Code.UNKNOWN_MARKET)
+        market = self.markets[command.market]
+        refuse_if(market.outcome is not None, Code.WRONG_MARKET_MODEL)
+        refuse_if(command.maker_fee_ppm < -command.taker_fee_ppm, Code.INVALID_MARKET)
+        market.tiers[command.tier] = (command.maker_fee_ppm, command.taker_fee_ppm)
+        self.emit(e.FeeTierSet(*command[3:]))
+
+    def do_set_account_terms(self, command: c.SetAccountTerms) -> None:
+        """Set what an account is."""
+        target = command.target_account
+        refuse_if(target not in self.accounts, Code.UNKNOWN_ACCOUNT)
+        account = self.accounts[target]
+        below = any(have[0] < 0 for have in account.balances.values())
+        refuse_if(account.unfunded and not command.unfunded and below, Code.INSUFFICIENT_FUNDS)
+        account.unfunded, account.tier, account.prevention, account.prevention_group = command[4:]
+        self.emit(e.AccountTermsSet(target, self.account_seq(target), *command[4:]))
+
+    def do_set_account_limits(self, command: c.SetAccountLimits) -> None:
+        """Set an account's limits."""
+        target, market = command.target_account, command.market
+        refuse_if(target not in self.accounts, Code.UNKNOWN_ACCOUNT)
+        refuse_if(market and market not in self.markets, Code.UNKNOWN_MARKET)
+        made = e.AccountLimitsSet(target, self.account_seq(target), *command[4:])
+        self.accounts[target].limits.pop(market, None)
+        if any(command[5:]):
+            self.accounts[target].limits[market] = made
+        self.emit(made)
 
     def _check(self) -> None:
-        """Check conservation, holds and uncrossed books."""
+        """Check conservation, holds by brute force, positions and uncrossed books."""
         for asset, issued in self.issued.items():
             have = sum(sum(a.balances.get(asset, [0, 0])) for a in self.accounts.values())
             assert have == issued, (asset, have, issued)
-        for name, account in self.accounts.items():
-            for asset, (_, held) in account.balances.items():
-                owed = sum(
-                    o.held
-                    for o in self.orders_resting(name)
-                    if self.markets[o.market].asset_held(o.side) == asset
-                )
-                assert held == owed, (name, asset, held, owed)
+        held: dict[tuple[str, str], int] = {}
+        for order in self.orders.values():
+            book = self.books[order.market]
+            if book.outcome is None:
+                key = order.account, book.asset_held(order.side)
+                held[key] = held.get(key, 0) + order.held
+                if order.pair is not None and order is order.pair.first:
+                    held[key] -= order.pair.saved
+            resting = order in book.resting
+            assert resting != bool(order.waits), (order, "rests or waits")
+            assert order.hundredths > 0 or order.budget
+            assert 0 < order.shown <= order.left or order.waits
         for market in self.markets.values():
-            bids, asks = market.side(c.Side.BUY), market.side(c.Side.SELL)
-            assert not bids or not asks or bids[0].price < asks[0].price
+            outcome = market.outcome
+            if outcome is not None:
+                self.check_positions(outcome)
+                for name, atoms in outcome.held.items():
+                    key = name, outcome.made.asset
+                    held[key] = held.get(key, 0) + atoms
+            if market.state == c.MarketState.OPEN and not any(j.kind == "uncross" for j in self.jobs):
+                assert not any(book.crossed for book in market.books), market.name
+        for name, account in self.accounts.items():
+            for asset, (_, atoms) in account.balances.items():
+                assert atoms == held.get((name, asset), 0), (name, asset, atoms)
+
+    def check_positions(self, outcome: Outcome) -> None:
+        """Check positions against the trades, one by one."""
+        if outcome.frozen:
+            return
+        for name, have in outcome.positions.items():
+            total = [0] * len(outcome.runners)
+            for trade in outcome.trades:
+                result = trade_vector(outcome, trade)
+                for side, sign in ((trade.buyer, 1), (trade.seller, -1)):
+                    if side == name:
+                        total = [t + sign * r for t, r in zip(total, result, strict=True)]
+            assert total == have, (name, total, have)
+            need = required(self, outcome, name)
+            assert need == outcome.held.get(name, 0) + outcome.short.get(name, 0), (name, need)
 
 
-WithId = (
-    c.PlaceOrder
-    | c.CancelOrder
-    | c.CancelAll
-    | c.ReduceOrder
-    | c.ReplaceOrder
-    | c.CreateAsset
-    | c.CreateMarket
-    | c.CreateAccount
-    | c.CreateKey
-    | c.RevokeKey
-    | c.Deposit
-    | c.Withdraw
-    | c.SetMarketState
-    | c.SetAccountState
-    | c.CancelMarket
-)
-
-
-def id_of(command: c.Command) -> str:
-    """Return the id under which a command is known ("" when it has none)."""
-    if isinstance(command, c.PlaceOrder):
-        return command.client_order_id
-    return getattr(command, "command_id", "")
+WHOLE = (e.CancelReason.MASS_CANCEL, e.CancelReason.ACCOUNT_BLOCKED, e.CancelReason.CANCEL_AFTER)
+HANDLERS: dict[str, Any] = {
+    "do_place_order": orders.place,
+    "do_place_advanced": orders.place,
+    "do_place_pair": orders.place_pair,
+    "do_submit_batch": orders.submit_batch,
+    "do_cancel_order": orders.cancel_named,
+    "do_reduce_order": orders.reduce,
+    "do_replace_order": orders.replace,
+    "do_cash_out": outcomes.cash_out,
+    "do_create_outcome_market": outcomes.create,
+    "do_turn_in_play": outcomes.turn_in_play,
+    "do_add_runner": outcomes.add_runner,
+    "do_remove_runner": outcomes.remove_runner,
+    "do_settle_market": outcomes.settle_market,
+    "do_void_market": outcomes.void_market,
+    "do_void_trades": outcomes.void_trades,
+}
+WithId = c.OutsideCommand
