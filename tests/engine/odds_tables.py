@@ -67,6 +67,7 @@ class Scene:
         commission_ppm: int = 0,
         removal_rule: c.RemovalRule = c.RemovalRule.CANCEL_LAYS,
         limits: Limits = LIMITS,
+        funds: int = FUNDS,
     ) -> None:
         self.venue = Exchange(limits)
         self.now_ns = NOW_NS
@@ -82,7 +83,7 @@ class Scene:
         self.run(c.CreateAsset("made-asset", *by, "USD", 2))
         for name in ("ann", "bob", "cat", "dan", "house"):
             self.run(c.CreateAccount(f"made-{name}", *by, name))
-            self.run(c.Deposit(f"{name}-funds", *by, name, "USD", FUNDS))
+            self.run(c.Deposit(f"{name}-funds", *by, name, "USD", funds))
         taker = "house" if house else ""
         model, lot_atoms = (c.MarketModel.ODDS, 100) if runners else (c.MarketModel.BINARY, 10_000)
         race = c.CreateOutcomeMarket(
