@@ -25,6 +25,7 @@ from bus.events import (
     InPlayTurned,
     MarketCreated,
     MarketStateChanged,
+    RunnerRemoved,
     TradeExecuted,
 )
 from bus.frames import EventsFrame
@@ -309,13 +310,20 @@ class Markets:
                 decimals = (self.assets[event.base], self.assets[event.quote])
                 market = Market(event, decimals, self.bounds)
                 others = self.by_outcome_market.get(event.outcome_market)
-                if others:  # a runner added is as the others are
-                    market.state, market.in_play = others[0].state, others[0].in_play
-                    market.bet_delay_ns = others[0].bet_delay_ns
+                if others:  # a runner added is as the others are, but for removed ones
+                    market.state = min(other.state for other in others)
+                    market.in_play, market.bet_delay_ns = others[0].in_play, others[0].bet_delay_ns
                 self.add(market)
         elif isinstance(event, MarketStateChanged):
             for market in self._books_of(event.market, seq):
-                market.state = event.state
+                if market.state != MarketState.VOIDED or event.state >= MarketState.SETTLED:
+                    market.state = event.state
+                    market.told = False
+                if event.state == MarketState.PRE_OPEN:
+                    market.indicate(Auction(0, 0, 0, False))
+        elif isinstance(event, RunnerRemoved):
+            for market in self._books_of(f"{event.market}:{event.runner}", seq):
+                market.state = int(MarketState.VOIDED)  # its book alone, until all are settled
                 market.told = False
         elif isinstance(event, InPlayTurned):
             for market in self._books_of(event.market, seq):
@@ -361,8 +369,8 @@ _AUCTION_TRADE = EVENT_NUMBERS[AuctionTraded]
 _OTHER_EVENTS = frozenset(
     EVENT_NUMBERS[cls]
     for cls in (
-        AssetCreated, MarketCreated, MarketStateChanged, InPlayTurned, AuctionIndicated, AuctionDone,
-        BestOffered,
+        AssetCreated, MarketCreated, MarketStateChanged, InPlayTurned, RunnerRemoved, AuctionIndicated,
+        AuctionDone, BestOffered,
     )
 )  # fmt: skip
 _OTHER_SIDE = {int(Side.BUY): int(Side.SELL), int(Side.SELL): int(Side.BUY)}

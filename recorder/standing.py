@@ -91,6 +91,7 @@ def _runner_added(batch: Batch, event: RunnerAdded, seq: int, time_ns: int) -> N
 
 def _runner_removed(batch: Batch, event: RunnerRemoved, seq: int, time_ns: int) -> None:
     batch.set("runner_removed", tuple(event), 2)
+    batch.set("book_voided", (f"{event.market}:{event.runner}",))
     batch.revisions.append(Revision(event.market, seq, event.runner, event.reduction_ppm))
 
 

@@ -8,7 +8,7 @@ there yet stops the recorder instead of hiding a mistake.
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from bus.commands import MarketModel, Side
+from bus.commands import MarketModel, MarketState, Side
 from bus.events import Waits
 
 from .arrays import BigintArray, TextArray, bigints, texts
@@ -202,6 +202,9 @@ _INSERT_BALANCE_CHANGES = _insert("balance_changes", BALANCE_CHANGES)
 
 _OF_MARKET = "old.market = new.market OR (old.outcome_market <> '' AND old.outcome_market = new.market)"
 
+# The book of a removed runner is void until the market is settled.
+_LIVE = f"(old.state <> {MarketState.VOIDED.value} OR new.state >= {MarketState.SETTLED.value})"
+
 
 def _latest() -> dict[str, tuple[str, tuple[str, ...]]]:
     """Return SQL and columns of the rows in `Batch.latest`, in the order in which they are written."""
@@ -232,14 +235,17 @@ def _latest() -> dict[str, tuple[str, tuple[str, ...]]]:
             ("order_id", "waited"),
             "old.order_id = new.order_id",
         ),
-        "market_state": ("markets", "state = new.state", ("market", "state"), _OF_MARKET),
+        "book_voided": (
+            "markets", f"state = {MarketState.VOIDED.value}", ("market",), "old.market = new.market",
+        ),
+        "market_state": ("markets", "state = new.state", ("market", "state"), f"({_OF_MARKET}) AND {_LIVE}"),
         "outcome_market_state": (
             "outcome_markets", "state = new.state", ("market", "state"), "old.market = new.market",
         ),
         # Its book is in the state of the others.
         "runner_added": (
             "markets", "state = (SELECT state FROM outcome_markets AS o WHERE o.market = new.market)",
-            ("market",), "old.outcome_market = new.market",
+            ("market",), f"old.outcome_market = new.market AND old.state <> {MarketState.VOIDED.value}",
         ),
         "market_rules": ("markets", _set(rules), ("market", *rules), _OF_MARKET),
         "account_state": ("accounts", "state = new.state", ("account", "state"), "old.account = new.account"),

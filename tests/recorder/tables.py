@@ -1,5 +1,7 @@
 """The recorder's tables as the tests read and expect them."""
 
+from collections.abc import Iterable
+
 from bus.commands import FEES, OPERATOR
 from bus.effects import balance_changes
 from bus.events import CommandRejected, MarketCreated, TradeExecuted
@@ -19,8 +21,21 @@ TABLES = {
     "balance_changes": "seq, account, asset",
     "balances": "account, asset",
     "candles": "market, interval_s, start_ns",
+    "order_terms": "order_id",
+    "order_pairs": "order_id",
+    "outcome_markets": "market",
+    "runners": "market, runner",
+    "positions": "account, market",
+    "settlements": "seq",
+    "exposure_changes": "seq",
+    "auctions": "seq",
+    "cash_outs": "seq",
+    "account_limits": "account, market",
+    "fee_tiers": "market, tier",
+    "order_groups": "account, group_name",
+    "group_trips": "seq",
 }
-"""Every table and what puts its rows in order."""
+"""Every table and what puts its rows in order, but for balance_marks, which the cut into batches makes."""
 
 HYPERTABLES = ("balance_changes", "candles", "order_events", "rejects", "trades")
 
@@ -36,6 +51,17 @@ def contents(database: Database) -> dict[str, list[Row]]:
 def markets_of(venue: Venue) -> dict[str, MarketCreated]:
     """Return the venue's markets by name."""
     return {event.market: event for _, _, event in venue.events if isinstance(event, MarketCreated)}
+
+
+def balances_of(database: Database, accounts: Iterable[str]) -> dict[tuple[str, str], tuple[int, int]]:
+    """Return the balances of some accounts that are not nothing: ``(account, asset)`` to available, held."""
+    rows = database.fetch("SELECT account, asset, available_atoms, held_atoms FROM balances", ())
+    wanted = set(accounts)
+    return {
+        (account, asset): (int(available), int(held))
+        for account, asset, available, held in rows
+        if account in wanted and (available or held)
+    }
 
 
 def check_against(database: Database, venue: Venue) -> None:
