@@ -252,8 +252,7 @@ class MassCancels:
         account = self._state.account(command.target_account) if command.target_account else None
         books = self._books(command.market)
         _check_range(command.price_low_ticks, command.price_high_ticks)
-        reason = CancelReason.MASS_CANCEL if account is not None else CancelReason.MARKET_CANCELLED
-        job = self._new(command.command_id, account, command.market, books, reason)
+        job = self._new(command.command_id, account, command.market, books, CancelReason.MASS_CANCEL)
         return self._start(_filtered(job, command))
 
     def set_account_state(self, _: Account, command: SetAccountState) -> Done:

@@ -27,15 +27,15 @@ def terms_of(said: dict[str, str | None], now_ns: int) -> dict[str, Any]:
     terms: dict[str, Any] = {}
     if said["trigger"]:
         trails = said["trigger"] == "trailing"
-        terms["trigger"] = _TRIGGERS[said["trigger"]]
+        terms["trigger"] = int(_TRIGGERS[said["trigger"]])
         terms["trail_ticks" if trails else "trigger_ticks"] = int(said["at_trigger"] or 0)
     if said["until"]:
-        terms["time_in_force"] = c.TimeInForce.GTT if said["ms"] else c.TimeInForce.DAY
+        terms["time_in_force"] = int(c.TimeInForce.GTT if said["ms"] else c.TimeInForce.DAY)
         terms["expires_ns"] = now_ns + int(said["ms"]) * MS if said["ms"] else 0
     if said["group"]:
         terms["group"] = said["group"]
     if said["prevention"]:
-        terms["prevention"] = c.Prevention[said["prevention"]]
+        terms["prevention"] = int(c.Prevention[said["prevention"]])
     return terms
 
 
@@ -44,7 +44,7 @@ def pair(scene: "Scene", said: dict[str, str]) -> c.Command:
     first, second = scene.make(said["first"]), scene.make(said["second"])
     assert isinstance(first, (c.PlaceOrder, c.PlaceAdvanced))
     head = scene.head(first.account)
-    return c.PlacePair(*head, c.PairKind[said["kind"]], encode_command(first), encode_command(second))
+    return c.PlacePair(*head, int(c.PairKind[said["kind"]]), encode_command(first), encode_command(second))
 
 
 def batch(scene: "Scene", said: dict[str, str]) -> c.Command:
