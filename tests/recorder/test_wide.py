@@ -190,7 +190,7 @@ def record_one(database: Database, last_seq: int, venue: WideVenue) -> None:
 
 def test_marks_are_the_sums_up_to_them(database: Database) -> None:
     venue = WideVenue(5)
-    venue.live(200, commands_max=12)
+    venue.live(300, commands_max=14)
     record(database, venue, Random(2))
     marks = database.fetch("SELECT account, asset, seq, available_atoms, held_atoms FROM balance_marks", ())
     assert marks
