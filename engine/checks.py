@@ -11,13 +11,18 @@ from .state import State
 
 
 def totals(state: State) -> dict[str, tuple[int, int, int]]:
-    """Return ``{asset: (issued, available, held)}`` summed over all accounts; O(accounts × assets)."""
+    """Return ``{asset: (issued, available, held)}`` summed over all accounts; O(accounts × assets).
+
+    What a settlement under way has taken from accounts and not paid to others yet counts as available.
+    """
     available = dict.fromkeys(state.assets, 0)
     held = dict.fromkeys(state.assets, 0)
     for account in state.accounts.values():
         for asset, balance in account.balances.items():
             available[asset] += balance.available
             held[asset] += balance.held
+    for outcome in state.outcome_markets.values():
+        available[outcome.asset] += outcome.unpaid_atoms
     return {asset: (state.issued[asset], available[asset], held[asset]) for asset in state.assets}
 
 

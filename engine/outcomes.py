@@ -145,6 +145,7 @@ class OutcomeMarket:
         "anew", "asset", "bet_delay_ns", "bets", "books", "commission_ppm", "created_runners", "house",
         "house_loss_max_atoms", "in_play", "live", "match_loss_max_atoms", "model", "name", "offered",
         "positions", "removal_rule", "runners", "spec", "state",
+        "unpaid_atoms",
     )  # fmt: skip
 
     def __init__(self, state: State, spec: OutcomeMarketCreated, runners: list[str]) -> None:
@@ -169,6 +170,8 @@ class OutcomeMarket:
         self.in_play = False
         self.bet_delay_ns = 0
         self.anew = NEVER
+        self.unpaid_atoms = 0
+        """What its settlement has taken from accounts and not paid yet (negative: paid ahead)."""
         self.offered: dict[tuple[str, int], tuple[int, int]] = {}
         """The last `BestOffered` of each book and side: price and lots."""
 
@@ -396,13 +399,14 @@ def outcome_row(outcome: OutcomeMarket) -> tuple[Any, ...]:
     return (
         tuple(outcome.spec), tuple(outcome.runners), tuple(outcome.live), outcome.created_runners,
         tuple(book.name for book in outcome.books), outcome.in_play, outcome.bet_delay_ns, outcome.anew,
+        outcome.unpaid_atoms,
         tuple((*book_side, *offer) for book_side, offer in outcome.offered.items()),
     )  # fmt: skip
 
 
 def restore_outcome(state: State, row: tuple[Any, ...]) -> None:
     """Add the outcome market of a row; its books and accounts are there already."""
-    spec, runners, live, created, books, in_play, bet_delay_ns, anew, offered = row
+    spec, runners, live, created, books, in_play, bet_delay_ns, anew, unpaid, offered = row
     outcome = OutcomeMarket(state, OutcomeMarketCreated(*spec), list(runners))
     outcome.live = list(live)
     outcome.created_runners = created
@@ -410,6 +414,7 @@ def restore_outcome(state: State, row: tuple[Any, ...]) -> None:
         outcome.books.append(state.markets[name])
         state.markets[name].outcome = outcome
     outcome.in_play, outcome.bet_delay_ns, outcome.anew = in_play, bet_delay_ns, anew
+    outcome.unpaid_atoms = unpaid
     outcome.offered = {(book, side): (price, lots) for book, side, price, lots in offered}
     state.outcome_markets[outcome.name] = outcome
 

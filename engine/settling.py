@@ -102,6 +102,7 @@ class Settlement(OutcomeJob):
             balance.available += position.held_atoms + net - commission
             state.fees.balance(outcome.asset).available += commission
             account.seq += 1
+            outcome.unpaid_atoms -= net
             self.accounts += 1
             settled = (account.name, account.seq, outcome.name, position.held_atoms, net, commission)
             state.emit(PositionSettled(*settled))
@@ -113,6 +114,7 @@ class Settlement(OutcomeJob):
         market_state = int(MarketState.SETTLED if self.winners else MarketState.VOIDED)
         names = tuple(outcome.runners[k] for k in self.winners)
         dust = self.rest_atoms // len(self.winners) if self.winners else 0
+        assert outcome.unpaid_atoms == 0, "what some win, others lose"
         outcome.positions, outcome.bets = [], []
         for book in outcome.books:
             book.mark(state=market_state)
