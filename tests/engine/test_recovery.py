@@ -119,10 +119,10 @@ def test_a_journal_that_other_code_wrote_differently_stops_the_start(
 
 def test_records_of_other_rules_name_the_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _written(tmp_path)
-    monkeypatch.setattr(recovery, "RULES_VERSION", 2)
+    monkeypatch.setattr(recovery, "RULES_VERSION", 3)
     error = _refused(tmp_path)
     assert error.code is Code.JOURNAL_OTHER_RULES
-    assert "start the release with rules version 1, stop it in order" in error.detail
+    assert "start the release with rules version 2, stop it in order" in error.detail
 
 
 def test_other_rules_start_from_a_clean_stop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,7 +130,7 @@ def test_other_rules_start_from_a_clean_stop(tmp_path: Path, monkeypatch: pytest
     _start_epoch(found)
     write_clean_snapshot(OsDisk(), str(tmp_path), found.journal, found.exchange, keep=1)
     found.journal.close()
-    monkeypatch.setattr(recovery, "RULES_VERSION", 2)
+    monkeypatch.setattr(recovery, "RULES_VERSION", 3)
     found = _recover(tmp_path)
     assert found.exchange.state.epoch == 1
     found.journal.close()
