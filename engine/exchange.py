@@ -144,6 +144,8 @@ class Exchange:
         number: int = fields[0]
         if number in _INTERNAL:
             self._execute_internal(fields)
+            self._finish()
+            self.end_follow_ups()
         else:
             self.may_follow = True
             due_ids = state.due_ids
@@ -179,7 +181,7 @@ class Exchange:
                     kept = Kept(account, fields, int(refusal.code), seq, 0, 0, 0, refusal.detail)
                 ids[command_id] = kept
                 due_ids.add(kept, valid_until_ns)
-        self._finish()
+            self._finish()
         return events
 
     def follow_up(self, now_ns: int) -> list[Array] | None:

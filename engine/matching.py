@@ -6,7 +6,7 @@ never trades worse than its limit; the number of fills of one order is bounded b
 """
 
 from collections.abc import Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from bus.commands import INT_MAX, MatchingRule, Prevention, Side
 from bus.events import (
@@ -24,6 +24,9 @@ from .cancels import Cancels
 from .fills import Outcome, Stop
 from .implied import Implied
 from .state import State
+
+if TYPE_CHECKING:
+    from .pairs import Pair
 
 _BUY: Final = int(Side.BUY)
 _TRADE: Final = EVENT_NUMBERS[TradeExecuted]
@@ -102,11 +105,14 @@ class Matching:
         """
         mode = prevention or account.prevention
         fills_left, pro_rata = self._state.fills_max, market.matching == _PRO_RATA
+        pairs: list[Pair] = []
         for level in (market.asks if side == _BUY else market.bids).levels():
             price = level.price_ticks
             if (price > limit_ticks) if side == _BUY else (price < limit_ticks):
                 return
-            row = [(order, order.left_lots, order.total_left - order.left_lots) for order in level]
+            row = [
+                (order, order.left_lots, order.total_left - order.left_lots) for order in _met(level, pairs)
+            ]
             if pro_rata and mode != _NONE:
                 others = [entry for entry in row if entry[0].account.family != account.family]
                 own = len(row) - len(others)
@@ -252,9 +258,9 @@ class Matching:
     def _share_out(self, taker: Order, level: Level, hold_ticks: int, fills_max: int) -> tuple[int, int]:
         """Trade with all orders of a level, or in proportion; return fills and what of the hold was used."""
         fills = used = 0
-        orders = list(level)
+        orders = _met(level, [])
         shown = [order.left_lots for order in orders]
-        if taker.left_lots < level.lots:
+        if taker.left_lots < sum(shown):
             shown = prorata.shares(shown, taker.left_lots, taker.market.first_share_ppm)
         for maker, lots in zip(orders, shown, strict=True):
             if not lots:
@@ -267,7 +273,7 @@ class Matching:
         return fills, used
 
     def lacks_room(self, taker: Order, maker: Order, own_family: bool) -> bool:
-        """Return whether a fill of several events (a prevention, of a group or pair) might not fit any more."""
+        """Return whether a fill of several events (prevented, of a group or pair) might not fit any more."""
         several = own_family
         for terms in (taker.terms, maker.terms):
             if terms is not None and (terms.group is not None or terms.pair is not None):
@@ -302,7 +308,7 @@ class Matching:
             self._cancels.reduce_open(maker, maker.qty_lots - lots)
         elif mode != _CANCEL_TAKER:
             self._cancels.cancel_order(maker, CancelReason.SELF_TRADE)
-        return mode == _CANCEL_TAKER or mode == _CANCEL_BOTH or not taker.left_lots
+        return mode in (_CANCEL_TAKER, _CANCEL_BOTH) or not taker.left_lots
 
     def trade(self, taker: Order, maker: Order, lots: int, hold_ticks: int) -> int:
         """Exchange ``lots`` at the maker's price in the taker's own book and emit the trade.
@@ -425,6 +431,22 @@ class Matching:
             if maker_fee:
                 venue.balance(quote if buy else base).available += maker_fee
         return maker_fee, taker_fee
+
+
+def _met(level: Level, pairs: "list[Pair]") -> list[Order]:
+    """Return a level's orders, the oldest first, but legs of an OCO whose other leg a taker meets before.
+
+    ``pairs``: those of which a leg was met so far.
+    """
+    orders: list[Order] = []
+    for order in level:
+        pair = order.terms.pair if order.terms is not None else None
+        if pair is not None:
+            if any(met is pair for met in pairs):
+                continue
+            pairs.append(pair)
+        orders.append(order)
+    return orders
 
 
 def own_in(level: Level, family: str) -> Order | None:
