@@ -42,7 +42,7 @@ class Batch:
         The time of all its commands.
     """
 
-    __slots__ = ("_exchange", "_frames", "_packer", "commands", "engine", "first_seq", "kinds",
+    __slots__ = ("_exchange", "_follow_ups", "_frames", "_packer", "commands", "engine", "first_seq", "kinds",
                  "now_ns", "rejects", "venue_id")  # fmt: skip
 
     def __init__(self, exchange: Exchange, venue_id: bytes, engine: str, now_ns: int) -> None:
@@ -54,6 +54,7 @@ class Batch:
         self.now_ns = now_ns
         self.first_seq = exchange.next_seq
         self.commands = 0
+        self._follow_ups = 0
         self.kinds: dict[int, int] = {}
         self.rejects: dict[int, int] = {}
 
@@ -97,6 +98,7 @@ class Batch:
             if events is None:
                 break
             self._packer.add((seq, INTERNAL, 0, 0, events))
+            self._follow_ups += 1
         exchange.end_follow_ups()
 
     def take_internal(self, command: Command) -> None:
@@ -136,7 +138,7 @@ class Batch:
         head = Head(
             self.venue_id, self.engine, self._exchange.state.epoch, self.first_seq, self.last_seq, self.now_ns
         )
-        return self._packer.frame(head, self.commands)
+        return self._packer.frame(head, self.commands + self._follow_ups)
 
 
 def replay_record(
