@@ -122,9 +122,11 @@ class Position:
 
         While held funds are being set anew (a removed runner, voided trades), nothing is given back.
         """
+        if self.number >= self.outcome.anew:
+            return 0
         need = self.need_atoms = self.worst_case()
         freed = self.held_atoms - need
-        if freed <= 0 or self.number >= self.outcome.anew:
+        if freed <= 0:
             return 0
         self.held_atoms = need
         balance = self.account.balances[self.outcome.asset]

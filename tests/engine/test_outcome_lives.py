@@ -64,7 +64,8 @@ class Life:
         """Trade, and let the operator do what operators do; at the end settle or void."""
         for _ in range(self.random.randrange(20, 90)):
             self.now_ns += self.random.choice((0, 0, 1, 10**7))
-            self.do(self.any_command())
+            for command in self.any_commands():
+                self.do(command)
             if self.random.random() < 0.1:
                 self.go_on_from_an_image()
         self.finish()
@@ -96,19 +97,21 @@ class Life:
         assert list(dump(self.venue.state)) == chunks
         self.venue._check()
 
-    def any_command(self) -> c.Command:
-        """Return a command of any kind; trading is the most frequent."""
+    def any_commands(self) -> list[c.Command]:
+        """Return a command of any kind, or two that go together; trading is the most frequent."""
         random = self.random
         outcome, kind = self.venue.state.outcome_markets["cup"], random.random()
         if outcome.market_state != c.MarketState.OPEN and kind < 0.3:
-            return c.SetMarketState(*self.head("operator"), "cup", c.MarketState.OPEN)
+            return [c.SetMarketState(*self.head("operator"), "cup", c.MarketState.OPEN)]
         if kind < 0.74:
-            return self.place()
+            return [self.place()]
         if kind < 0.80:
-            return self.cancel()
+            return [self.cancel()]
         if kind < 0.88:
-            return c.Continue()
-        return self.administer()
+            return [c.Continue()]
+        if kind < 0.94:
+            return [self.administer()]
+        return [c.SetMarketState(*self.head("operator"), "cup", c.MarketState.HALTED), self.change()]
 
     def place(self) -> c.Command:
         """Return an order, sometimes with terms."""
@@ -136,18 +139,25 @@ class Life:
         order = self.random.choice(mine)
         return c.CancelOrder(*self.head(who), order[2], order[0], "")
 
+    def change(self) -> c.Command:
+        """Return something that an operator does to a market that does not trade."""
+        random, head, when = self.random, self.head("operator"), START_NS + self.random.randrange(10**8)
+        return random.choice(
+            (
+                c.VoidTrades(*head, "cup", START_NS, when),
+                c.RemoveRunner(*head, "cup", random.choice("ABCDE"), random.choice((0, 25_000, 333_333))),
+                c.AddRunner(*head, "cup", random.choice("DEF")),
+            )
+        )
+
     def administer(self) -> c.Command:
         """Return something that an operator does."""
-        random, head, when = self.random, self.head("operator"), START_NS + self.random.randrange(10**8)
-        who, runner = random.choice(TRADERS), random.choice("ABCDEF")
+        random, head = self.random, self.head("operator")
+        who = random.choice(TRADERS)
         return random.choice(
             (
                 c.SetMarketState(*head, "cup", random.choice(STATES)),
                 c.SetMarketState(*head, "cup", random.choice(STATES)),
-                c.SetMarketState(*head, "cup", c.MarketState.HALTED),
-                c.VoidTrades(*head, "cup", START_NS, when),
-                c.RemoveRunner(*head, "cup", runner, random.choice((0, 25_000, 333_333))),
-                c.AddRunner(*head, "cup", runner),
                 c.TurnInPlay(*head, "cup", random.choice((0, 10**7))),
                 c.Withdraw(*head, who, "USD", random.randrange(1, 1_000)),
                 c.Deposit(*head, who, "USD", random.randrange(1, 300)),
