@@ -209,6 +209,12 @@ class Scene:
             return [f"{self.names[event.order_id]} waits: {waits.name}"] if waits else []
         if isinstance(event, e.OrderTriggered):
             return [f"{self.names[event.order_id]} goes to the book"]
+        if isinstance(event, e.AuctionTraded):
+            return [self.see_auction(event)]
+        if isinstance(event, (e.AuctionDone, e.AuctionIndicated)):
+            what = f"{event.lots} @ {self.price(event.price_ticks)}" if event.lots else "nothing"
+            verb = "done" if isinstance(event, e.AuctionDone) else "would trade"
+            return [f"auction of {event.market.removeprefix('race:')} {verb}: {what}"]
         if isinstance(event, e.RunnerAdded):
             self.runners += event.runner
             return [f"{event.runner} added"]
@@ -222,14 +228,7 @@ class Scene:
             self.left(maker, event.maker_left_lots, event.qty_lots)
         backs = event.maker_account if event.taker_side == c.Side.LAY else event.taker_account
         lays = event.taker_account if event.taker_side == c.Side.LAY else event.maker_account
-        for who, sign in ((backs, 1), (lays, -1)):
-            results = self.results.setdefault(who, dict.fromkeys(self.runners, 0))
-            for outcome in self.runners:
-                wins = outcome == runner
-                results[outcome] += sign * event.qty_lots * (event.price_ticks - 100 if wins else -100)
-            if not self.runners:  # The buyer of YES is who lays above.
-                for outcome, price in (("YES", 10_000 - event.price_ticks), ("NO", -event.price_ticks)):
-                    results[outcome] = results.get(outcome, 0) - sign * event.qty_lots * price
+        self.book_bet(runner, backs, lays, event.qty_lots, event.price_ticks)
         kind = e.TradeKind(event.kind)
         said = f"{taker} trades {event.qty_lots} @ {self.price(event.price_ticks)}"
         said += f" on {runner} with {maker}" if self.runners else f" with {maker}"
@@ -237,6 +236,30 @@ class Scene:
         said += back(event.refund_atoms)
         released = event.maker_released_atoms
         return said + (f", {money(released)} back for {maker}" if released else "")
+
+    def see_auction(self, event: e.AuctionTraded) -> str:
+        """Keep books and results by a trade of an uncross, and say it in words."""
+        runner = event.market.removeprefix("race:")
+        buy, sell = self.names[event.buy_order_id], self.names[event.sell_order_id]
+        self.left(buy, event.buy_left_lots)
+        self.left(sell, event.sell_left_lots)
+        self.book_bet(runner, event.sell_account, event.buy_account, event.qty_lots, event.price_ticks)
+        said = f"{buy} and {sell} trade {event.qty_lots} @ {self.price(event.price_ticks)}"
+        said += f", {money(event.buy_refund_atoms)} back for {buy}" if event.buy_refund_atoms else ""
+        return said + (
+            f", {money(event.sell_released_atoms)} back for {sell}" if event.sell_released_atoms else ""
+        )
+
+    def book_bet(self, runner: str, backs: str, lays: str, lots: int, price_ticks: int) -> None:
+        """Keep results by a trade."""
+        for who, sign in ((backs, 1), (lays, -1)):
+            results = self.results.setdefault(who, dict.fromkeys(self.runners, 0))
+            for outcome in self.runners:
+                wins = outcome == runner
+                results[outcome] += sign * lots * (price_ticks - 100 if wins else -100)
+            if not self.runners:  # The buyer of YES is who lays above.
+                for outcome, price in (("YES", 10_000 - price_ticks), ("NO", -price_ticks)):
+                    results[outcome] = results.get(outcome, 0) - sign * lots * price
 
     def rest(self, name: str, market: str, side: int, price_ticks: int, lots: int) -> None:
         """Put an order at the back of its level."""

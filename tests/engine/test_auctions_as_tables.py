@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from engine.exchange import Exchange
+from tests.engine import odds_tables
 from tests.engine.tables import LIMITS, Scene, play
 
 Plays = Callable[..., None]
@@ -373,3 +374,141 @@ def test_what_is_crossed_after_cancels_is_uncrossed_anew(plays: Plays) -> None:
         auction done: 2 @ 8
         bids      | asks
     """)
+
+
+def test_what_waits_for_the_price_comes_behind_the_uncross(plays: Plays) -> None:
+    plays("""
+        bids      | asks
+        > c1 buys 1 at 9 stop 6
+        c1 accepted, holds 9 USD
+        c1 waits for TRIGGER at 6
+        > operator sets market PRE_OPEN
+        market PRE_OPEN
+        > c2 sells 1 at 8 stop 6
+        c2 accepted, holds 1 BTC
+        c2 waits for TRIGGER at 6
+        > a1 buys 1 at 6
+        a1 accepted, holds 6 USD
+        > b1 sells 2 at 6
+        b1 accepted, holds 2 BTC
+        > operator opens market
+        market OPEN
+        a1 buys 1 @ 6 from b1
+        auction done: 1 @ 6
+        c1 waited for TRIGGER, goes on
+        c1 trades 1 @ 6 with b1, 3 USD back
+        c2 waited for TRIGGER, goes on
+        c2 rests 1 @ 8
+        bids      | asks
+                  | c2 1 @ 8
+    """)
+
+
+def test_of_a_pair_one_leg_trades(plays: Plays) -> None:
+    plays("""
+        bids      | asks
+        > operator sets market PRE_OPEN
+        market PRE_OPEN
+        > OCO: a1 buys 2 at 7; a2 buys 5 at 6
+        a1 accepted, holds 14 USD
+        a2 accepted, holds 30 USD
+        OCO of a1 and a2, 14 USD back
+        > b1 sells 9 at 6
+        b1 accepted, holds 9 BTC
+        > 100 ms later the engine goes on
+        auction would trade 2 @ 6, 7 more to sell
+        > operator opens market
+        market OPEN
+        a2 cancelled, 5 left: PAIRED, 16 USD back
+        a1 buys 2 @ 6 from b1, 2 USD back
+        auction done: 2 @ 6
+        bids      | asks
+                  | b1 7 @ 6
+        ? ann
+        USD 988, BTC 1002
+    """)
+
+
+def test_the_second_order_of_a_pair_comes_when_the_first_was_filled(plays: Plays) -> None:
+    plays("""
+        bids      | asks
+        > operator sets market PRE_OPEN
+        market PRE_OPEN
+        > OTO: a1 buys 2 at 6; a2 sells 2 at 9
+        a1 accepted, holds 12 USD
+        a2 accepted, holds 2 BTC
+        a2 waits for PAIR
+        OTO of a1 and a2
+        > b1 sells 2 at 6
+        b1 accepted, holds 2 BTC
+        > operator opens market
+        market OPEN
+        a1 buys 2 @ 6 from b1
+        auction done: 2 @ 6
+        a2 waited for PAIR, goes on
+        a2 rests 2 @ 9
+        bids      | asks
+                  | a2 2 @ 9
+    """)
+
+
+def test_a_group_may_trip_in_an_uncross(plays: Plays) -> None:
+    plays("""
+        bids      | asks
+        > ann sets group fast: 2 lots in 1000 ms
+        group fast set
+        > operator sets market PRE_OPEN
+        market PRE_OPEN
+        > a1 buys 2 at 7 in group fast
+        a1 accepted, holds 14 USD
+        > a2 buys 2 at 6 in group fast
+        a2 accepted, holds 12 USD
+        > b1 sells 2 at 7
+        b1 accepted, holds 2 BTC
+        > operator opens market
+        market OPEN
+        a1 buys 2 @ 7 from b1
+        group fast trips after 2 lots
+        auction done: 2 @ 7
+        mass cancel begins: GROUP_TRIPPED
+        a2 cancelled, 2 left: GROUP_TRIPPED, 12 USD back
+        mass cancel done: 1 orders
+        bids      | asks
+    """)
+
+
+def test_the_books_of_an_odds_market_are_uncrossed_one_after_the_other() -> None:
+    expected, out = odds_tables.play(
+        odds_tables.Scene("AB", house=False),
+        """
+        A lays      | backs
+        B lays      | backs
+        > operator gathers
+        market PRE_OPEN
+        > a1 lays A 10 at 3
+        a1 accepted, holds 20.00
+        > b1 backs A 10 at 2
+        b1 accepted, holds 10.00
+        > b2 lays B 4 at 2
+        b2 accepted, holds 4.00
+        > c1 backs B 5 at 1.5
+        c1 accepted, holds 5.00
+        > 100 ms later
+        auction of A would trade: 10 @ 2.00
+        auction of B would trade: 4 @ 1.50
+        > operator opens market
+        market OPEN
+        a1 and b1 trade 10 @ 2.00, 10.00 back for a1
+        auction of A done: 10 @ 2.00
+        b2 and c1 trade 4 @ 1.50, 2.00 back for b2
+        auction of B done: 4 @ 1.50
+        A lays      | backs
+        B lays      | backs
+                    | c1 1 @ 1.50
+        ? results
+        ann: A -10.00, B 10.00
+        bob: A 14.00, B -12.00
+        cat: A -4.00, B 2.00
+        """,
+    )
+    assert out == expected
