@@ -58,7 +58,7 @@ class Cancels:
             order.qty_lots - left if order.qty_lots else 0,
         )  # fmt: skip
         state.events.append(cancelled)
-        if market.watched:
+        if market_seq and market.watched:
             state.watch_book(market)
 
     def reduce_open(self, order: Order, qty_lots: int) -> None:
@@ -86,7 +86,7 @@ class Cancels:
                 order.qty_lots, order.total_left, released, market_seq, level_lots,
             )
         )  # fmt: skip
-        if market.watched:
+        if market_seq and market.watched:
             state.watch_book(market)
 
     def cancel_rest(self, order: Order, reason: int, left_lots: int, loss_atoms: int) -> None:

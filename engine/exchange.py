@@ -271,7 +271,7 @@ class Exchange:
     def open_orders(self, account: str) -> list[tuple[int, str, str, int, int, int, int]]:
         """Return ``(order_id, client_order_id, market, side, price, qty, left)`` by order id."""
         rows = [
-            (o.order_id, o.client_order_id, o.market.name, o.side, o.price_ticks, o.qty_lots, o.left_lots)
+            (o.order_id, o.client_order_id, o.market.name, o.side, o.price_ticks, o.qty_lots, o.total_left)
             for chain in self.state.accounts[account].chains.values()
             for o in chain
         ]
