@@ -1,4 +1,4 @@
-"""`scripts/bench core`: the pure exchange alone, on the steady flow of all benches.
+"""`scripts/bench core`: the pure exchange alone, on the steady flow of all benches, for each market model.
 
 Invariant: what is timed is checked: every command's outcome is the one that another exchange gave it, the
 book is as large at the end as at the beginning (a tenth more or less), and the exchange's own check passes.
@@ -6,9 +6,10 @@ book is as large at the end as at the beginning (a tenth more or less), and the 
 What is timed is `Exchange.execute_array`, which the engine runs; `typed_commands_per_s` is the typed
 `Exchange.execute`, which makes records of what goes in and comes out. Commands come decoded from wire bytes,
 as the engine gets them, so that no two share a string. Time goes on at a simulated pace, so ids are forgotten
-at the rate at which they come. The collector is frozen and off, as in the engine's process. Beside it runs a
-fixed piece of plain Python, so that figures from machines of different speed and load can be compared:
-`steps_per_command` is one command in units of that work.
+at the rate at which they come, and what is due by time is done as the engine does it. The collector is frozen
+and off, as in the engine's process. Beside it runs a fixed piece of plain
+Python, so that figures from machines of different speed and load can be compared: `steps_per_command` is one
+command in units of that work.
 """
 
 import argparse
@@ -20,14 +21,26 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from bus.codec import check_command, decode_command, encode_command, encode_events, pack, unpack
+from bus.commands import Continue
 from bus.events import EVENT_NUMBERS, CommandRejected
 from engine.exchange import Exchange
 from engine.state import Array
 
 from . import report
-from .flow import SHARES, Flow, Step, founded
+from .core_flows import GROUNDS
+from .flow import SHARES, Flow, Step
 
 _REJECTED = EVENT_NUMBERS[CommandRejected]
+_CONTINUE = encode_command(Continue())
+GOALS_PER_S = {
+    "spot": 300_000,
+    "spot_limits": 250_000,
+    "binary": 100_000,
+    "odds_2": 100_000,
+    "odds_3": 100_000,
+}
+"""Commands a second to be reached, by model."""
+ACCOUNTS = 50
 CHUNK = 500
 CALIBRATION_STEPS = 200_000
 STEADY_TOLERANCE = 0.1
@@ -85,6 +98,8 @@ class Core:
         add = counts.append
         self._now_ns = now_ns = self._now_ns + self._pace_ns * len(arrays)
         began_cpu, began = time.process_time(), time.perf_counter()
+        while 0 <= self.exchange.next_due_ns() <= now_ns:
+            execute(_CONTINUE, now_ns)
         for fields in arrays:
             events = execute(fields, now_ns)
             if events[0][0] == _REJECTED:
@@ -157,13 +172,13 @@ def calibrate(steps: int = CALIBRATION_STEPS) -> float:
 
 
 def measure(
-    *, orders: int, warm: int, commands: int, rounds: int, pace_per_s: int, valid_s: float,
+    *, model: str, orders: int, warm: int, commands: int, rounds: int, pace_per_s: int, valid_s: float,
     profile: bool = False,
 ) -> dict[str, object]:  # fmt: skip
     """Return the figures of several rounds on one exchange in a steady state."""
-    pace_ns = 1_000_000_000 // pace_per_s
-    flow = Flow(pace_ns=pace_ns, valid_ns=int(valid_s * 1e9))
-    core = Core(founded(50), flow.now_ns, pace_ns)
+    pace_ns, ground = 1_000_000_000 // pace_per_s, GROUNDS[model]
+    flow = Flow(pace_ns=pace_ns, valid_ns=int(valid_s * 1e9), ground=ground)
+    core = Core(ground.found(ACCOUNTS), flow.now_ns, pace_ns)
     core.run(flow.fill(orders))
     core.run(flow.steps(warm))
     open_before = len(core.exchange.state.orders)
@@ -230,6 +245,7 @@ def show_profile(core: Core, steps: Sequence[Step]) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="scripts/bench core", description=__doc__)
+    parser.add_argument("--model", choices=list(GROUNDS), action="append", help="this one (default: all)")
     parser.add_argument("--orders", type=int, default=10_000, help="resting orders")
     parser.add_argument("--warm", type=int, default=400_000, help="commands before the first round")
     parser.add_argument("--commands", type=int, default=100_000, help="commands of a round")
@@ -238,12 +254,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--valid-s", type=float, default=1.0, help="validity of each command, simulated")
     parser.add_argument("--profile", action="store_true", help="show where the time goes, too")
     found = parser.parse_args(argv)
-    result = measure(
-        orders=found.orders, warm=found.warm, commands=found.commands, rounds=found.rounds,
-        pace_per_s=found.pace, valid_s=found.valid_s, profile=found.profile,
-    )  # fmt: skip
-    report.table("core: Exchange.execute alone, accounts on", ["figure", "value"], result.items())
-    report.finish("core", result | {"mix": SHARES})
+    models: dict[str, dict[str, object]] = {}
+    for model in found.model or GROUNDS:
+        models[model] = measure(
+            model=model, orders=found.orders, warm=found.warm, commands=found.commands, rounds=found.rounds,
+            pace_per_s=found.pace, valid_s=found.valid_s, profile=found.profile,
+        ) | {"goal_per_s": GOALS_PER_S[model]}  # fmt: skip
+    first = next(iter(models.values()))
+    rows = [[name, *(figures[name] for figures in models.values())] for name in first]
+    report.table("core: Exchange.execute alone, accounts on", ["figure", *models], rows)
+    report.finish("core", first | {"models": models, "mix": SHARES})
     return 0
 
 

@@ -8,6 +8,7 @@ marketable orders are IOC limit or market orders. Sizes are chosen so that what 
 is what passive orders bring: 55 × 5 units in, 35 × 5 + 10 × 10 out; what chance adds, marketable orders take.
 """
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
 from typing import NamedTuple
@@ -15,7 +16,7 @@ from typing import NamedTuple
 from bus.answers import answer_of
 from bus.codec import encode_events
 from bus.commands import CancelOrder, Command, OrderType, PlaceOrder, Side, TimeInForce
-from bus.events import Event, OrderAccepted, TradeExecuted
+from bus.events import Event, OrderAccepted, OrderCancelled, TradeExecuted
 from engine.exchange import Exchange
 from engine.seed import Seed, seed_commands
 
@@ -24,12 +25,8 @@ PASSIVE, CANCEL, MARKETABLE = "passive", "cancel", "marketable"
 SHARES = {PASSIVE: 55, CANCEL: 35, MARKETABLE: 10}
 KEY_ID, SECRET = "bench", "bench-secret"
 
-_MID_TICKS = 6_500_000
-_DEPTH_TICKS = 40
-_SWEEP_TICKS = 5_000
-_UNIT_LOTS = 100_000
 _SECOND_NS = 1_000_000_000
-_START_NS = 1_700_000_000_000_000_000
+START_NS = 1_700_000_000_000_000_000
 _BUY, _SELL = int(Side.BUY), int(Side.SELL)
 
 
@@ -43,6 +40,24 @@ class Step(NamedTuple):
     left_lots: int
     events: int
     trades: int
+
+
+class Ground(NamedTuple):
+    """What a flow trades on.
+
+    ``prices``: those that there are, the lowest first. Orders rest on both sides of the one at index ``mid``,
+    ``depth`` prices away from it on average, in ``books[i]`` beyond ``gaps[i]`` more; marketable limit orders
+    go ``sweep`` prices beyond it, where there is a gap only into that: there they cross with other books.
+    """
+
+    found: Callable[[int], Exchange]
+    books: tuple[str, ...]
+    prices: Sequence[int]
+    mid: int
+    depth: int
+    sweep: int
+    gaps: tuple[int, ...]
+    unit_lots: int
 
 
 def account_names(accounts: int) -> list[str]:
@@ -92,7 +107,7 @@ def _toml(value: object) -> str:
     return str(value) if isinstance(value, int) else f'"{value}"'
 
 
-def founded(accounts: int, now_ns: int = _START_NS) -> Exchange:
+def founded(accounts: int, now_ns: int = START_NS) -> Exchange:
     """Return an exchange with the seed carried out."""
     exchange = Exchange()
     for command in seed_commands(seed_of(accounts), now_ns + _SECOND_NS, 4_096, lambda: bytes(16)):
@@ -100,11 +115,17 @@ def founded(accounts: int, now_ns: int = _START_NS) -> Exchange:
     return exchange
 
 
+SPOT = Ground(founded, (MARKET,), range(100_000_001), 6_500_000, 40, 5_000, (0,), 100_000)
+"""A spot market with a taker fee."""
+
+
 class Flow:
     """Makes steps, one after the other, against an exchange of its own.
 
     Parameters
     ----------
+    ground
+        What it trades on.
     seed
         Of the random numbers.
     accounts
@@ -114,10 +135,12 @@ class Flow:
     """
 
     def __init__(
-        self, seed: int = 1, accounts: int = 50, pace_ns: int = 1_000, valid_ns: int = _SECOND_NS // 10
-    ) -> None:
-        self.exchange = founded(accounts)
-        self.now_ns = _START_NS
+        self, seed: int = 1, accounts: int = 50, pace_ns: int = 1_000, valid_ns: int = _SECOND_NS // 10,
+        ground: Ground = SPOT,
+    ) -> None:  # fmt: skip
+        self.exchange = ground.found(accounts)
+        self._ground = ground
+        self.now_ns = START_NS
         self._names = account_names(accounts)
         self._random = Random(seed)
         self._pace_ns = pace_ns
@@ -126,7 +149,7 @@ class Flow:
         self._count = 0
         self._target = 0
         # Open orders: where each stands in a list from which any can be taken at once.
-        self._open: list[tuple[int, str, str]] = []
+        self._open: list[tuple[int, str, str, str]] = []
         self._places: dict[int, int] = {}
 
     @property
@@ -150,9 +173,9 @@ class Flow:
         head = f"{self._prefix}{self._count:x}"
         command: PlaceOrder | CancelOrder
         if kind == CANCEL:
-            _, client_order_id, account = self._random.choice(self._open)
+            _, client_order_id, account, book = self._random.choice(self._open)
             until_ns = self.now_ns + self._valid_ns
-            command = CancelOrder(head, account, until_ns, MARKET, 0, client_order_id)
+            command = CancelOrder(head, account, until_ns, book, 0, client_order_id)
         else:
             command = self._order(kind, head)
         seq = self.exchange.next_seq
@@ -162,24 +185,22 @@ class Flow:
         return Step(kind, command, answer.code, answer.filled_lots, answer.left_lots, len(events), trades)
 
     def _order(self, kind: str, client_order_id: str) -> PlaceOrder:
-        random = self._random
+        random, ground = self._random, self._ground
         side = random.choice((_BUY, _SELL))
-        book = self.exchange.state.markets[MARKET]
+        number = random.randrange(len(ground.books)) if len(ground.books) > 1 else 0
+        gap = ground.gaps[number]
         order_type, tif, units = OrderType.LIMIT, TimeInForce.GTC, random.randint(1, 9)
-        away = 1 + min(int(random.expovariate(1 / _DEPTH_TICKS)), 20 * _DEPTH_TICKS)
-        best = (book.asks if side == _BUY else book.bids).best
-        if kind == PASSIVE and side == _BUY:
-            price = min(_MID_TICKS - away, best.price_ticks - 1 if best else _MID_TICKS)
-        elif kind == PASSIVE:
-            price = max(_MID_TICKS + away, best.price_ticks + 1 if best else _MID_TICKS)
-        else:
+        away = 1 + gap + min(int(random.expovariate(1 / ground.depth)), 20 * ground.depth)
+        if kind == MARKETABLE:
             tif, units = TimeInForce.IOC, max(1, random.randint(1, 19) + self._drift())
-            price = _MID_TICKS + (_SWEEP_TICKS if side == _BUY else -_SWEEP_TICKS)
-            if random.random() < 0.4:
-                order_type, price = OrderType.MARKET, 0
+            away = -(gap - 1 if gap else ground.sweep)
+        at = ground.mid + (away if side == _SELL else -away)
+        price = ground.prices[min(max(at, 0), len(ground.prices) - 1)]
+        if kind == MARKETABLE and random.random() < 0.4:
+            order_type, price = OrderType.MARKET, 0
         return PlaceOrder(
-            client_order_id, random.choice(self._names), self.now_ns + self._valid_ns, MARKET, side,
-            int(order_type), int(tif), False, price, units * _UNIT_LOTS, 0,
+            client_order_id, random.choice(self._names), self.now_ns + self._valid_ns, ground.books[number],
+            side, int(order_type), int(tif), False, price, units * ground.unit_lots, 0,
         )  # fmt: skip
 
     def _drift(self) -> int:
@@ -192,13 +213,13 @@ class Flow:
         for event in events:
             if isinstance(event, TradeExecuted):
                 trades += 1
-                if not event.maker_left_lots:
+                if not event.maker_left_lots and event.maker_order_id:
                     self._forget(event.maker_order_id)
-        if isinstance(command, CancelOrder):
-            self._forget(order_id)
-        elif left_lots and isinstance(events[0], OrderAccepted):
+            elif isinstance(event, OrderCancelled) and event.order_id in self._places:
+                self._forget(event.order_id)
+        if left_lots and isinstance(command, PlaceOrder) and isinstance(events[0], OrderAccepted):
             self._places[order_id] = len(self._open)
-            self._open.append((order_id, command[0], command[1]))  # type: ignore[misc,arg-type]
+            self._open.append((order_id, command.client_order_id, command.account, command.market))
         return trades
 
     def _forget(self, order_id: int) -> None:

@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 
 from bus.errors import SettingsError
+from bus.events import SelfTradePrevented, TradeExecuted, TradeKind
 from tests.bench import driver, report
+from tests.bench.core_flows import GROUNDS
 from tests.bench.flow import CANCEL, MARKETABLE, PASSIVE, Flow
 from tests.bench.memory import wire_orders
 
@@ -35,8 +37,10 @@ def run(bench: str, *words: str) -> dict[str, Any]:
 
 def test_core() -> None:
     found = run("core", "--orders", "300", "--warm", "500", "--commands", "500", "--rounds", "2")
-    assert found["commands_per_s"] > 0 and found["steps_per_command"] > 0
-    assert {f"{kind}_us" for kind in (PASSIVE, CANCEL, MARKETABLE)} <= set(found)
+    assert set(found["models"]) == set(GROUNDS)
+    for figures in (found, *found["models"].values()):
+        assert figures["commands_per_s"] > 0 and figures["steps_per_command"] > 0
+        assert {f"{kind}_us" for kind in (PASSIVE, CANCEL, MARKETABLE)} <= set(figures)
 
 
 def test_memory() -> None:
@@ -88,6 +92,22 @@ def test_the_flow_keeps_its_mix_and_its_book() -> None:
     assert all(step.filled_lots and not step.left_lots for step in steps if step.kind == MARKETABLE)
     assert all(step.left_lots and not step.trades for step in steps if step.kind == PASSIVE)
     assert 1_600 < flow.open_orders < 2_400
+    flow.exchange._check()
+
+
+@pytest.mark.parametrize("model", list(GROUNDS))
+def test_each_model_is_at_work_in_its_flow(model: str) -> None:
+    flow = Flow(ground=GROUNDS[model], accounts=20)
+    found: list[object] = []
+    flow.exchange.subscribe(lambda _, event: found.append(event))
+    flow.fill(1_000)
+    steps = flow.steps(4_000)
+    assert not any(step.code for step in steps)
+    assert 700 < flow.open_orders < 1_300
+    kinds = {event.kind for event in found if isinstance(event, TradeExecuted)}
+    implied, crossed = model == "odds_2", model == "odds_3"
+    assert kinds == {TradeKind.DIRECT, *[TradeKind.IMPLIED] * implied, *[TradeKind.CROSS] * crossed}
+    assert any(isinstance(event, SelfTradePrevented) for event in found) == (model == "spot_limits")
     flow.exchange._check()
 
 
