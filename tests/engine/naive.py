@@ -65,12 +65,15 @@ class Naive:
         """Whether Continue commands are due at once."""
         return bool(self.jobs) or jobs.follow_up(self) is not None
 
-    def next_due_ns(self) -> int | None:
-        """Return when a Continue is due: 0 at once, None never."""
-        if self.has_work:
+    def next_due_ns(self) -> int:
+        """Return when a Continue is due: 0 at once, -1 never."""
+        late = [
+            o for o in self.orders.values() if o.late and not jobs.queue_waits(self, self.books[o.market])
+        ]
+        if self.has_work or late:
             return 0
         timers = jobs.timers(self)
-        return timers[0][0][0] if timers else None
+        return timers[0][0][0] if timers else -1
 
     def book_levels(self, market: str) -> list[tuple[int, int, int, int]]:
         """Return (side, price, lots, orders) of each level: bids best first, then asks."""
@@ -157,6 +160,7 @@ class Naive:
         """Begin a transaction."""
         self.out, self.work, self.uncross_trades = [], 0, 0
         self.fills_max = self.limits.fills_per_order_max
+        self.queued = [book.name for book in self.books.values() if book.queue]
 
     def end_transaction(self) -> None:
         """End a transaction: shortfalls are paid, and its trades trigger what waits."""
@@ -213,6 +217,7 @@ class Naive:
         seq = self.next_seq + len(self.out)
         code = Code.OK
         if command_id in account.ids:
+            kept: Any
             kept, answer = account.ids[command_id]
             if type(kept) is type(command) and kept == command:
                 self.emit(e.CommandRepeated(command.account, command_id, *answer))
@@ -528,7 +533,7 @@ class Naive:
 
     def book_is_busy(self, book: Book) -> bool:
         """Return whether work is under way that a new order could disturb."""
-        return bool(book.queue) or any(book.name in job.busy_books for job in self.jobs)
+        return book.name in self.queued or any(book.name in job.busy_books for job in self.jobs)
 
     def is_changing(self, market: Market) -> bool:
         """Return whether a market's runners or trades change, or it is settled."""

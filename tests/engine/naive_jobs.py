@@ -409,8 +409,8 @@ def timers(x: "Naive") -> list[tuple[tuple[int, int, int, str], Callable[[], Non
         book = x.books[o.market]
         if o.expires_ns:
             found.append(((o.expires_ns, 1, o.order_id, ""), lambda o=o: expire(x, o), "expiry"))  # type: ignore[misc]
-        if o.waits == e.Waits.BET_DELAY and not queue_waits(x, book):
-            found.append(((o.due_ns, 3, o.order_id, ""), lambda o=o: trigger(x, o), "alone"))  # type: ignore[misc]
+        if o.waits == e.Waits.BET_DELAY and not (o.late and queue_waits(x, book)):
+            found.append(((o.due_ns, 3, o.order_id, ""), lambda o=o: end_delay(x, o), "alone"))  # type: ignore[misc]
     for name, account in x.accounts.items():
         if account.cancel_after_ns:
             due = (account.cancel_after_ns, 2, 0, name)
@@ -418,12 +418,12 @@ def timers(x: "Naive") -> list[tuple[tuple[int, int, int, str], Callable[[], Non
     for book in x.books.values():
         if book.indication_due_ns:
             due = (book.indication_due_ns, 4, book.number, "")
-            found.append((due, lambda book=book: indicate(x, book), "tell"))  # type: ignore[misc]
-    for number, market in enumerate(x.markets.values()):
+            found.append((due, lambda book=book: indicate(x, book), "indicate"))  # type: ignore[misc]
+    for market in x.markets.values():
         outcome = market.outcome
         if outcome is not None and outcome.offers_due_ns:
-            due = (outcome.offers_due_ns, 5, number, "")
-            found.append((due, lambda outcome=outcome: tell_offers(x, outcome), "tell"))  # type: ignore[misc]
+            due = (outcome.offers_due_ns, 5, market.books[0].number, "")
+            found.append((due, lambda outcome=outcome: tell_offers(x, outcome), "offer"))  # type: ignore[misc]
     return sorted(found, key=lambda timer: timer[0])
 
 
@@ -434,7 +434,7 @@ def do_timers(x: "Naive") -> None:
         if due_ns > x.now or (done and kind != done):
             return
         before = len(x.out)
-        if not x.room(2 if kind == "expiry" else 1):
+        if done and not x.room(2):
             return
         action()
         if len(x.out) > before:
@@ -447,6 +447,13 @@ def expire(x: "Naive", order: Order) -> None:
     """End an order's time."""
     if order.order_id in x.orders:
         cancel(x, order, e.CancelReason.EXPIRED)
+
+
+def end_delay(x: "Naive", order: Order) -> None:
+    """End an order's bet delay, unless its book does not take it yet."""
+    order.late = queue_waits(x, x.books[order.market])
+    if not order.late:
+        trigger(x, order)
 
 
 def cancel_after(x: "Naive", account: str) -> None:

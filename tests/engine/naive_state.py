@@ -69,6 +69,7 @@ class Order:
     shown: int = 0
     waits: int = e.Waits.NOTHING
     due_ns: int = 0
+    late: bool = False
     expires_ns: int = 0
     trigger_ticks: int = 0
     group: Group | None = None
