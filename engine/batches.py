@@ -162,7 +162,7 @@ class Batches:
         """Refuse commands that do not go together in an atomic batch."""
         expected, placing = "", False
         ids: dict[str, None] = {}
-        named: dict[int | str, None] = {}
+        named: dict[int, None] = {}
         for fields in command.commands:
             fields_: Array = fields
             number = fields_[0]
@@ -175,7 +175,7 @@ class Batches:
                 expected = "commands with different ids"
             elif not places:
                 order = self._named(account, fields_)
-                if order in named:
+                if order and order in named:
                     expected = "commands on different orders, and of different pairs"
                 named[order] = None
             if expected:
@@ -183,18 +183,18 @@ class Batches:
             ids[fields_[1]] = None
             placing = placing or places
 
-    def _named(self, account: Account, fields: Array) -> int | str:
-        """Return the order that a cancel or reduce names, the first of its pair, or the name as given."""
+    def _named(self, account: Account, fields: Array) -> int:
+        """Return the open order that a cancel or reduce names, or the first of its pair; 0: none."""
         order_id: int = fields[5]
         if not order_id:
             kept = account.ids.get(fields[6])
             if kept is None or kept.fields[0] not in _PLACES:
-                return str(fields[6])
+                return 0
             order_id = kept.order_id
         order = self._state.orders.get(order_id)
         if order is not None and order.terms is not None and order.terms.pair is not None:
             return order.terms.pair.first.order_id
-        return order_id
+        return order_id if order is not None else 0
 
     def _admit_all(self, account: Account, commands: tuple[Array, ...]) -> list[Admitted]:
         """Check every command and hold the places' funds; refuse the batch if one fails, nothing changed."""

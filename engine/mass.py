@@ -86,6 +86,10 @@ class MassCancel(Job):
         filtered = self.books or self.side or self.low_ticks or self.high_ticks or self.group is not None
         return not filtered
 
+    def names(self, books: list[Market]) -> bool:
+        """Return whether it is of one of these books, whoever's orders."""
+        return self.account is None and any(book in self.books for book in books)
+
     def step(self, state: State, trading: Trading) -> bool:
         """Cancel orders up to the transaction's bound; return whether none is left."""
         events, open_orders, cancels = state.events, state.orders, trading.cancels
@@ -127,7 +131,7 @@ class MassCancel(Job):
 
     def holds_back(self, market: Market) -> bool:
         """Return whether triggered orders of a book wait until the job is done."""
-        return self.account is None and market in self.books
+        return self.names([market])
 
     def _matching(self, state: State) -> Iterator[Order]:
         """Yield what matches; each may be cancelled before the next is asked for."""
@@ -231,11 +235,10 @@ class MassCancels:
     def cancel_market(self, _: Account, command: CancelMarket) -> Done:
         """Carry out a CancelMarket; O(events) a step."""
         books = self._books(command.market)
-        for book in books:
-            if book.busy:
-                raise Refusal(
-                    Code.MARKET_BUSY, f"expected a market without mass cancel under way, was {book.name}"
-                )
+        if any(isinstance(job, MassCancel) and job.names(books) for job in self._state.jobs):
+            raise Refusal(
+                Code.MARKET_BUSY, f"expected a market without mass cancel under way, was {command.market}"
+            )
         job = self._new(command.command_id, None, command.market, books, CancelReason.MARKET_CANCELLED)
         return self._start(job)
 

@@ -229,8 +229,13 @@ class Matching:
             maker = level.first
             assert maker is not None
             own_family = mode != _NONE and maker.account.family == family
-            if (own_family or maker.terms is not None or taker.terms is not None) and (
-                not fills_left or self.lacks_room(taker, maker, own_family)
+            lots = min(maker.left_lots, left // (level.price_ticks * market.unit_atoms))
+            if lots == 0 and not own_family:
+                stop = Stop.BUDGET
+                break
+            if not fills_left or (
+                (own_family or maker.terms is not None or taker.terms is not None)
+                and self.lacks_room(taker, maker, own_family)
             ):
                 stop = Stop.FILLS
                 break
@@ -240,13 +245,6 @@ class Matching:
                     stop = Stop.SELF_TRADE
                     break
                 continue
-            lots = min(maker.left_lots, left // (level.price_ticks * market.unit_atoms))
-            if lots == 0:
-                stop = Stop.BUDGET
-                break
-            if not fills_left:
-                stop = Stop.FILLS
-                break
             left -= self.trade(taker, maker, lots, 0)
             filled += lots
             fills_left -= 1
@@ -308,7 +306,7 @@ class Matching:
             self._cancels.reduce_open(maker, maker.qty_lots - lots)
         elif mode != _CANCEL_TAKER:
             self._cancels.cancel_order(maker, CancelReason.SELF_TRADE)
-        return mode in (_CANCEL_TAKER, _CANCEL_BOTH) or not taker.left_lots
+        return mode in (_CANCEL_TAKER, _CANCEL_BOTH) or (mode == _DECREMENT and not taker.left_lots)
 
     def trade(self, taker: Order, maker: Order, lots: int, hold_ticks: int) -> int:
         """Exchange ``lots`` at the maker's price in the taker's own book and emit the trade.
@@ -339,6 +337,8 @@ class Matching:
                 maker_released, refund = outcomes.book_trade(
                     market, maker_account, taker_account, price, lots, loss, used
                 )
+            if taker_account is maker_account:
+                refund, maker_released = refund + maker_released, 0
         level_lots = self.take_lots(maker, lots)
         name, net = market.name, lots if buy else -lots
         taker_account.net_lots[name] = taker_account.net_lots.get(name, 0) + net
