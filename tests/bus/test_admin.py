@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 
 import zeropit
 from bus.admin.access import DEMO_KEY, DEMO_SECRET, is_demo
-from bus.client import Client, Rejected, SessionError
+from bus.client import Client, OutcomeUnknown, Rejected, SessionError
 from bus.commands import Role
 from bus.errors import Code
 from bus.settings import load
@@ -84,7 +84,7 @@ def test_a_table_for_people_and_lines_for_programs(operator: Operator) -> None:
     assert operator.row("market", "ETH-BTC", "market", "list") == {
         "market": "ETH-BTC", "state": "open", "base": "ETH", "quote": "BTC", "tick_size": "0.00001",
         "lot_size": "0.001", "price_max": "100", "qty_max": "100000", "maker_fee_ppm": 0,
-        "taker_fee_ppm": 1000, "last_price": None,
+        "taker_fee_ppm": 1000, "last_price": None, "model": "spot", "matching": "price_time", "band_ppm": 0,
     }  # fmt: skip
     assert {"asset": "USD", "decimals": 10} in operator.rows("asset", "list")
 
@@ -128,6 +128,126 @@ def test_funds_of_an_account(operator: Operator) -> None:
     assert operator.refused("deposit", "bob", "USD", "1").startswith("error: UNKNOWN_ACCOUNT: ")
     assert operator.refused("deposit", "ann", "XRP", "1").startswith("error: UNKNOWN_ASSET: ")
     assert operator.row("account", "ann", "account", "list")["state"] == "active"
+
+
+def test_a_deposit_under_an_id_may_be_repeated(operator: Operator) -> None:
+    operator.said("account", "create", "eve")
+    made = operator.said("id").strip()
+    assert operator.said("deposit", "eve", "USD", "7", "--id", made).startswith("7 USD deposited; eve has 7 ")
+    again = operator.said("deposit", "eve", "USD", "7", "--id", made)
+    assert again == "7 USD deposited (by an earlier attempt); eve has 7 available and 0 held\n"
+    assert operator.refused("deposit", "eve", "USD", "8", "--id", made).startswith("error: DUPLICATE_ID: ")
+    past = made[:14] + f"{1_700_000_000_000_000_000:x}"
+    refused = operator.refused("withdraw", "eve", "USD", "7", "--id", past)
+    assert refused.startswith("error: EXPIRED: expected an id whose time is not over")
+    assert operator.refused("deposit", "eve", "USD", "8", "--id", "mine").startswith("error: OUT_OF_RANGE: ")
+
+
+def test_what_is_not_known_to_be_done_is_said_with_its_id(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unknown(self: Client, *args: object, **words: object) -> None:
+        raise OutcomeUnknown(Code.OUTCOME_UNKNOWN, "expected an answer in time, was none")
+
+    monkeypatch.setattr(Client, "deposit", unknown)
+    refused = operator.refused("deposit", "demo-1", "USD", "7")
+    assert refused.startswith(
+        "error: OUTCOME_UNKNOWN: expected an answer in time, was none; repeat it with --id"
+    )
+    assert "look at what" not in refused
+
+
+def test_terms_and_limits_keep_what_is_not_named(operator: Operator) -> None:
+    operator.said("account", "create", "fay")
+    operator.said("account", "set-terms", "fay", "--unfunded", "--fee-tier", "2")
+    (terms,) = operator.rows("account", "set-terms", "fay", "--prevention", "decrement")
+    assert terms == {
+        "account": "fay", "funded": False, "fee_tier": 2, "prevention": "decrement", "prevention_group": "",
+    }  # fmt: skip
+    operator.said("account", "set-terms", "fay", "--funded", "--prevention-group", "desk")
+    assert operator.rows("account", "terms", "fay") == [
+        {"funded": True, "fee_tier": 2, "prevention": "decrement", "prevention_group": "desk"}
+    ]
+    operator.said("account", "set-limits", "fay", "--open-orders-max", "5")
+    operator.said("account", "set-limits", "fay", "--market", "BTC-USD", "--order-lots-max", "9")
+    operator.said("account", "set-limits", "fay", "--market", "BTC-USD", "--position-max", "70")
+    assert operator.rows("account", "limits", "fay") == [
+        {"market": market, "order_lots_max": lots, "order_atoms_max": 0, "open_orders_max": orders,
+         "position_max": position}
+        for market, lots, orders, position in (("*", 0, 5, 0), ("BTC-USD", 9, 0, 70))
+    ]  # fmt: skip
+
+
+def test_rules_fees_and_states_of_a_market(operator: Operator) -> None:
+    operator.said(
+        "market", "create", "RULED", "--base", "BTC", "--quote", "USD", "--tick-size", "0.01",
+        "--lot-size", "0.01", "--price-max", "1000", "--qty-max", "1000",
+    )  # fmt: skip
+    operator.said("market", "rules", "RULED", "--matching", "pro_rata", "--first-share-ppm", "7")
+    (said,) = operator.rows("market", "rules", "RULED", "--band-ppm", "50000")
+    assert said == {"market": "RULED", "matching": "pro_rata", "first_share_ppm": 7, "band_ppm": 50_000}
+    row = operator.row("market", "RULED", "market", "list")
+    assert (row["matching"], row["band_ppm"]) == ("pro_rata", 50_000)
+    operator.said("market", "fee-tier", "RULED", "3", "--maker-fee-ppm", "-50", "--taker-fee-ppm", "90")
+    refused = operator.refused(
+        "market", "fee-tier", "RULED", "3", "--maker-fee-ppm", "-91", "--taker-fee-ppm", "90"
+    )
+    assert refused.startswith("error: INVALID_MARKET: ")
+    for state in ("pre_open", "suspended", "cancel_only", "open"):
+        operator.said("market", "state", "RULED", state)
+        assert operator.row("market", "RULED", "market", "list")["state"] == state
+    operator.said("market", "state", "RULED", "closing")
+    until(
+        lambda: operator.row("market", "RULED", "market", "list")["state"] == "closed", what="market closed"
+    )
+    assert operator.refused("market", "open", "RULED").startswith("error: STATE_NOT_ALLOWED: ")
+
+
+def test_an_outcome_market_from_a_terminal(operator: Operator) -> None:
+    said = operator.said(
+        "outcome", "create", "cup", "x", "y", "z", "--asset", "USD", "--lot-size", "0.01", "--qty-max", "100",
+        "--commission-ppm", "20000",
+    )  # fmt: skip
+    assert said == "odds market cup created, open\n"
+    operator.said("outcome", "create", "wet", "--asset", "USD", "--lot-size", "1", "--qty-max", "100")
+    with operator.client() as trader, operator.client("demo-2", "demo-2-secret") as other:
+        trader.back("cup:x", odds="3", stake="10")
+        other.lay("cup:x", odds="3", stake="10")
+        trader.lay("cup:y", odds="1.5", stake="2", persists=True)
+        other.lay("cup:y", odds="1.4", stake="2", persists=True)
+    rows = operator.rows("account", "positions", "demo-1")
+    assert [(r["outcome"], r["result"], r["worst"]) for r in rows if r["market"] == "cup"] == [
+        ("x", "20", "20"), ("y", "-10", "-11"), ("z", "-10", "-10"),
+    ]  # fmt: skip
+    operator.said("order", "cancel-where", "--market", "cup:y", "--side", "lay", "--price-high", "1.4")
+    assert [o["market"] for o in operator.rows("account", "orders", "demo-2")].count("cup:y") == 0
+    assert operator.refused("order", "cancel-where").startswith("error: MISSING_FIELD: ")
+    operator.said("outcome", "in-play", "cup", "--bet-delay", "1.5")
+    assert operator.row("market", "cup", "outcome", "list") == {
+        "market": "cup", "model": "odds", "state": "open", "asset": "USD", "outcomes": ["x", "y", "z"],
+        "in_play": True, "bet_delay_ms": 1_500, "commission_ppm": 20_000, "house": "",
+    }  # fmt: skip
+    operator.said("market", "state", "cup", "halted")
+    operator.said(
+        "outcome", "void-trades", "cup", "--start", "2020-01-01T00:00:00Z", "--end", "1600000000000000000"
+    )
+    assert operator.refused("outcome", "void-trades", "cup", "--start", "x", "--end", "1").startswith(
+        "error: WRONG_TYPE: "
+    )
+    operator.said("outcome", "add-runner", "cup", "w")
+    operator.said("outcome", "remove-runner", "cup", "z", "--reduction-ppm", "100000")
+    until(
+        lambda: operator.row("market", "cup", "outcome", "list")["outcomes"] == ["x", "y", "w"],
+        what="runner removed",
+    )
+    for name in ("cup", "wet"):
+        operator.said("market", "state", name, "closing")
+        until(lambda: operator.row("market", name, "outcome", "list")["state"] == "closed", what=name)  # noqa: B023
+    operator.said("outcome", "settle", "cup", "x")
+    operator.said("outcome", "void", "wet")
+    until(lambda: operator.row("market", "cup", "outcome", "list")["state"] == "settled", what="settled")
+    until(lambda: operator.row("market", "wet", "outcome", "list")["state"] == "voided", what="voided")
+    assert not [r for r in operator.rows("account", "positions", "demo-1") if r["market"] == "cup"]
 
 
 def test_the_kill_switch(operator: Operator) -> None:

@@ -44,9 +44,10 @@ class Place:
     def market(self) -> str:
         """Return a new spot market, in which 100 was the last price."""
         name = f"spot-{next(numbers)}"
-        sizes = {"tick_size": "0.01", "lot_size": "0.01", "price_max": "10000", "qty_max": "10000"}
         with self.operator() as operator, self.trader(1) as one, self.trader(2) as other:
-            operator.create_market(name, "BTC", "USD", **sizes)
+            operator.create_market(
+                name, "BTC", "USD", tick_size="0.01", lot_size="0.01", price_max="10000", qty_max="10000"
+            )
             one.place(name, "buy", price="100", qty="0.01")
             other.place(name, "sell", price="100", qty="0.01")
         return name
