@@ -156,6 +156,7 @@ class Trading:
             order.qty_lots = outcome.filled_lots
             loss -= outcome.held_used_atoms
             if not loss:
+                self._forget(order)
                 return (order.order_id, outcome.filled_lots, 0)
         else:
             outcome = matching.fill(order, limit, hold_ticks)

@@ -169,6 +169,10 @@ class Naive:
         self.next_seq += len(self.out)
         self.transactions.append(self.out)
 
+    def touch(self) -> None:
+        """Queue what the trades so far trigger: what is accepted from here on is not touched by them."""
+        jobs.touch(self)
+
     def step(self) -> None:
         """Do one step: a follow-up, what is due by time, or a step of a job."""
         follow_up = jobs.follow_up(self)
@@ -704,7 +708,7 @@ class Naive:
         for book in market.books:
             if market.state != s.PRE_OPEN:
                 book.indication_due_ns = 0
-            elif not gathered:
+            else:
                 book.indicated = (0, 0, 0)
                 book.indication_due_ns = self.now + self.limits.indication_interval_ns
         names = [book.name for book in market.books]

@@ -614,6 +614,7 @@ def submit_batch(x: "Naive", batch: c.SubmitBatch) -> None:
         x.fills_max = min(x.limits.fills_per_order_max, fills)
         answer = carry_out_unchecked(x, command) if batch.atomic else x.execute_known(command)
         outcomes.append((answer.code, answer.order_id, answer.filled_lots, answer.left_lots, ""))
+        x.touch()
     done = e.BatchDone(batch.account, batch.command_id, tuple(outcomes))
     x.accounts[batch.account].batches[batch.command_id] = done
     x.emit(done)
