@@ -31,7 +31,6 @@ from bus.events import (
     MarketStateChanged,
     OutcomeMarketCreated,
     PositionSettled,
-    RunnerAdded,
     RunnerRemoved,
     TradesVoided,
 )
@@ -55,6 +54,7 @@ def _market_created(batch: Batch, event: MarketCreated, seq: int, time_ns: int) 
     if event.model == MarketModel.ODDS:
         name = event.market.partition(":")[2]
         batch.add("runners", (event.outcome_market, event.runner, name, event.market))
+        batch.set("book_added", (event.outcome_market,))
 
 
 def _outcome_market_created(batch: Batch, event: OutcomeMarketCreated, seq: int, time_ns: int) -> None:
@@ -83,10 +83,6 @@ def _market_rules_set(batch: Batch, event: MarketRulesSet, seq: int, time_ns: in
 
 def _in_play_turned(batch: Batch, event: InPlayTurned, seq: int, time_ns: int) -> None:
     batch.set("in_play", tuple(event))
-
-
-def _runner_added(batch: Batch, event: RunnerAdded, seq: int, time_ns: int) -> None:
-    batch.set("runner_added", (event.market,))
 
 
 def _runner_removed(batch: Batch, event: RunnerRemoved, seq: int, time_ns: int) -> None:
@@ -170,7 +166,6 @@ HANDLERS: dict[type[Event], Callable[[Batch, Any, int, int], None]] = {
     MarketStateChanged: _market_state_changed,
     MarketRulesSet: _market_rules_set,
     InPlayTurned: _in_play_turned,
-    RunnerAdded: _runner_added,
     RunnerRemoved: _runner_removed,
     TradesVoided: _trades_voided,
     MarketSettled: _market_settled,

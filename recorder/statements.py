@@ -242,8 +242,8 @@ def _latest() -> dict[str, tuple[str, tuple[str, ...]]]:
         "outcome_market_state": (
             "outcome_markets", "state = new.state", ("market", "state"), "old.market = new.market",
         ),
-        # Its book is in the state of the others.
-        "runner_added": (
+        # A runner may be added later: its book is in the state of the others.
+        "book_added": (
             "markets", "state = (SELECT state FROM outcome_markets AS o WHERE o.market = new.market)",
             ("market",), f"old.outcome_market = new.market AND old.state <> {MarketState.VOIDED.value}",
         ),

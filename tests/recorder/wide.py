@@ -201,7 +201,7 @@ class WideVenue(AnyVenue):
         random, head = self.random, self._head()
         kind = random.randrange(12)
         if kind < 10:
-            states = (c.MarketState.OPEN, c.MarketState.OPEN, c.MarketState.PRE_OPEN, c.MarketState.SUSPENDED)
+            states = (c.MarketState.OPEN,) * 5 + (c.MarketState.PRE_OPEN,) * 3 + (c.MarketState.SUSPENDED,)
             return c.SetMarketState(*head, random.choice((SPOT, *OUTCOME_MARKETS)), random.choice(states))
         if kind == 10:
             return c.TurnInPlay(*head, random.choice(OUTCOME_MARKETS), 2 * 10**9)
