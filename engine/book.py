@@ -174,6 +174,20 @@ class Level:
             order = order.after
 
 
+def first_legs(level: Level, met: "list[Pair]") -> Iterator[Order]:
+    """Yield a level's orders, the oldest first, but the legs of pairs of which a leg was met before.
+
+    Of two orders of which one cancels the other a taker can meet one only. ``met``: the pairs met so far.
+    """
+    for order in level:
+        pair = order.terms.pair if order.terms is not None else None
+        if pair is not None:
+            if any(earlier is pair for earlier in met):
+                continue
+            met.append(pair)
+        yield order
+
+
 class Half:
     """One side of a book, best price first.
 

@@ -12,10 +12,11 @@ from bus.events import CashedOut, OrderAccepted
 
 from . import outcomes, states
 from .accounts import Account
-from .book import Market, Order
+from .book import Market, Order, first_legs
 from .entry import refuse_closed
 from .ladder import LOWEST_TICKS
 from .outcomes import OutcomeMarket, Position
+from .pairs import Pair
 from .settling import outcome_market
 from .state import Refusal, State
 from .trading import Done, Trading
@@ -107,13 +108,14 @@ class CashOuts:
         Refuses when the book ends before. A lot at odds P closes P times unit of it.
         """
         found, looked, price = 0, 0, LOWEST_TICKS
+        met: list[Pair] = []
         for level in book.asks.levels():
             price = level.price_ticks
             fit = atoms // (price * book.unit_atoms)
             if not fit:
                 return found
             shown = 0
-            for order in level:
+            for order in first_legs(level, met):
                 shown += order.total_left
                 looked += 1
                 if shown >= fit or looked > self._state.fills_max:
@@ -140,7 +142,8 @@ class CashOuts:
             legs.append(Leg(market, side, lots, found))
         if fills > state.fills_max:
             raise _unfilled(f"at most {state.fills_max} trades", f"{fills}")
-        if len(legs) + 3 * fills + 10 > state.limits.events_per_transaction_max:
+        # A trade is three events where its orders are of pairs and groups.
+        if len(legs) + 3 * fills + 6 > state.limits.events_per_transaction_max:
             raise _unfilled("trades that fit into one transaction", f"{fills}")
         return legs
 

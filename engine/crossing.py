@@ -16,7 +16,7 @@ from bus.commands import Side
 from bus.events import EVENT_NUMBERS, TradeExecuted, TradeKind
 
 from . import ladder, outcomes
-from .book import Level, Order
+from .book import Level, Order, first_legs
 from .fills import Outcome, Stop
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from .cancels import Cancels
     from .matching import Matching
     from .outcomes import OutcomeMarket
-    from .pairs import Pair
     from .state import State
 
 _LAY: Final = int(Side.LAY)
@@ -147,7 +146,7 @@ class Crossing:
         stop, filled, used, fills, dust = outcome
         for _ in range(REPEATS_MAX):
             plan = self._plan(order, limit_ticks, self._state.fills_max - fills)
-            if plan is None:
+            if plan is None or self._lacks_room(order, plan.used):
                 break
             used += self._carry_out(order, plan)
             filled += plan.match.stake_lots
@@ -163,38 +162,18 @@ class Crossing:
     def offered(self, market: "Market", side: int) -> tuple[int, int]:
         """Return what crossing offers as orders of ``side`` in a book: odds and lots, or ``(0, 0)``."""
         taker_side = _BACK if side == _LAY else _LAY
-        levels = _other_bests(market, taker_side)
-        if levels is None:
-            return (0, 0)
         limit = ladder.HIGHEST_TICKS if taker_side == _LAY else ladder.LOWEST_TICKS
-        match, _ = self._find(market, taker_side, limit, market.qty_lots_max, levels)
-        return (match.odds_ticks, match.stake_lots) if match is not None else (0, 0)
+        plan = self._find(market, taker_side, limit, market.qty_lots_max, self._state.fills_max, "")
+        return (plan.match.odds_ticks, plan.match.stake_lots) if plan is not None else (0, 0)
 
     def _plan(self, order: Order, limit_ticks: int, fills_max: int) -> Plan | None:
         """Return the cross match of an order, if there is one."""
         market, account = order.market, order.account
         outcome = market.outcome
         assert outcome is not None
-        house = outcome.house
-        if not outcome.has_crossing or house is account or order.post_only or not order.left_lots:
+        if not outcome.has_crossing or outcome.house is account or order.post_only or not order.left_lots:
             return None
-        levels = _other_bests(market, order.side)
-        if levels is None:
-            return None
-        match, shown = self._find(market, order.side, limit_ticks, order.left_lots, levels)
-        if match is None:
-            return None
-        used: list[tuple[Order, int]] = []
-        for lots, orders in zip(match.legs_lots, shown, strict=True):
-            for maker in orders:
-                if maker.account.family == account.family or maker.account is house:
-                    return None
-                part = min(lots, maker.left_lots)
-                used.append((maker, part))
-                lots -= part
-                if not lots:
-                    break
-        return Plan(match, used) if len(used) < fills_max and not self._lacks_room(order, used) else None
+        return self._find(market, order.side, limit_ticks, order.left_lots, fills_max, account.family)
 
     def _lacks_room(self, order: Order, used: list[tuple[Order, int]]) -> bool:
         """Return whether a match of orders of groups or pairs might be too much for the transaction."""
@@ -206,18 +185,23 @@ class Crossing:
         return several and 3 * len(used) + 6 > room
 
     def _find(
-        self, market: "Market", side: int, limit_ticks: int, left_lots: int, levels: list[Level]
-    ) -> tuple[Match | None, list[list[Order]]]:
-        """Return the match that the rules allow a taker, and the orders that each leg may use."""
+        self, market: "Market", side: int, limit_ticks: int, left_lots: int, fills_max: int, family: str
+    ) -> Plan | None:
+        """Return the match that the rules allow a taker of a family ("": none), and what its legs use."""
         outcome = market.outcome
         assert outcome is not None and outcome.house is not None
-        shown: list[list[Order]] = []
+        if outcome.house.shut:
+            return None
+        levels = _other_bests(market, side)
+        if levels is None:
+            return None
         odds_ticks = [level.price_ticks for level in levels]
-        if outcome.house.shut or not may_cross(side, limit_ticks, odds_ticks):
-            return None, shown
+        if not may_cross(side, limit_ticks, odds_ticks):
+            return None
         odds = taker_odds_ticks(side, odds_ticks)
         if odds == ladder.NONE_TICKS or (odds > limit_ticks if side == _LAY else odds < limit_ticks):
-            return None, shown
+            return None
+        shown: list[list[Order]] = []
         others: list[Offer] = []
         for level in levels:
             enough = -(-left_lots * odds // level.price_ticks)
@@ -226,12 +210,13 @@ class Crossing:
             others.append(Offer(level.price_ticks, lots))
         stake = largest_stake_lots(odds, left_lots, others)
         if not stake:
-            return None, shown
+            return None
         for rounding in ROUNDINGS:
             match = match_of(odds, stake, others, rounding)
             if _allowed(outcome, market, side, match, others):
-                return match, shown
-        return None, shown
+                used = _used(match, shown, outcome.house, family)
+                return Plan(match, used) if used and len(used) < fills_max else None
+        return None
 
     def _carry_out(self, order: Order, plan: Plan) -> int:
         """Trade all legs and then the taker with the house; return what of the taker's own hold was used."""
@@ -318,24 +303,30 @@ def _other_bests(market: "Market", side: int) -> list[Level] | None:
 
 
 def _orders_of(level: Level, enough_lots: int) -> tuple[list[Order], int]:
-    """Return the oldest orders of a level until they show enough, and what they show.
-
-    Of the two legs of a pair of which one cancels the other, the older one alone.
-    """
+    """Return the oldest orders of a level until they show enough, and what they show."""
     orders: list[Order] = []
-    met: list[Pair] = []
     lots = 0
-    for order in level:
-        pair = order.terms.pair if order.terms is not None else None
-        if pair is not None:
-            if any(earlier is pair for earlier in met):
-                continue
-            met.append(pair)
+    for order in first_legs(level, []):
         orders.append(order)
         lots += order.left_lots
         if lots >= enough_lots:
             break
     return orders, lots
+
+
+def _used(match: Match, shown: list[list[Order]], house: "Account", family: str) -> list[tuple[Order, int]]:
+    """Return the orders that the legs of a match use, with their lots; none if one must not be used."""
+    used: list[tuple[Order, int]] = []
+    for lots, orders in zip(match.legs_lots, shown, strict=True):
+        for maker in orders:
+            if maker.account.family == family or maker.account is house:
+                return []
+            part = min(lots, maker.left_lots)
+            used.append((maker, part))
+            lots -= part
+            if not lots:
+                break
+    return used
 
 
 def _is_of_several(order: Order) -> bool:

@@ -15,6 +15,7 @@ from bus.commands import INT_MAX, Prevention, Side
 from bus.events import EVENT_NUMBERS, TradeExecuted, TradeKind
 
 from . import ladder, outcomes
+from .book import first_legs
 from .fills import Outcome, Stop
 
 if TYPE_CHECKING:
@@ -309,12 +310,7 @@ def _makers(half: "Half") -> Iterator[tuple[int, "Order", int]]:
     met: list[Pair] = []
     for level in half.levels():
         row: list[tuple[Order, int, int]] = []
-        for order in level:
-            pair = order.terms.pair if order.terms is not None else None
-            if pair is not None:
-                if any(earlier is pair for earlier in met):
-                    continue
-                met.append(pair)
+        for order in first_legs(level, met):
             row.append((order, order.left_lots, order.total_left - order.left_lots))
         while row:
             renewed: list[tuple[Order, int, int]] = []

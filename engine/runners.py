@@ -29,7 +29,7 @@ from bus.events import (
     RunnerRemoved,
 )
 
-from . import ladder, outcomes
+from . import ladder, offers, outcomes
 from .accounts import Account
 from .book import Market, Order
 from .jobs import begin
@@ -104,10 +104,11 @@ class Removal(OutcomeJob):
             trading.cancel_order(order, CancelReason.RUNNER_REMOVED)
         while self.lays_on < len(outcome.books):
             for order in _lays(outcome.books[self.lays_on], self.from_id):
+                if order.order_id not in state.orders:
+                    continue  # The other order of its pair took it along.
                 if len(state.events) + 2 > room:
                     return False
-                if order.order_id in state.orders:
-                    self._take_lay(order, state, trading)
+                self._take_lay(order, state, trading)
                 self.from_id = order.order_id + 1
             self.lays_on += 1
             self.from_id = 0
@@ -253,6 +254,7 @@ class Runners:
         outcome.anew = 0
         self._state.emit(RunnerAdded(outcome.name, command.runner))
         self._add_book(outcome, book, runner, outcome.market_state)
+        offers.changed(self._state, outcome.books[0])
         begin(Adding(outcome), self._state, self._trading)
         return _NOTHING
 
@@ -266,6 +268,7 @@ class Runners:
         outcome.live.remove(runner)
         outcome.anew = 0
         self._state.emit(RunnerRemoved(outcome.name, command.runner, command.reduction_ppm))
+        offers.changed(self._state, outcome.books[0])
         begin(Removal(outcome, runner, command.reduction_ppm), self._state, self._trading)
         return _NOTHING
 
@@ -277,6 +280,7 @@ class Runners:
             raise Refusal(Code.STATE_NOT_ALLOWED, f"expected OPEN, PRE_OPEN, HALTED or SUSPENDED, was {was}")
         if outcome.in_play:
             raise Refusal(Code.IN_PLAY_ALREADY, f"expected a market not in-play, was {outcome.name} in-play")
+        refuse_busy(outcome, state)
         outcome.in_play = True
         outcome.bet_delay_ns = command.bet_delay_ns
         state.emit(InPlayTurned(outcome.name, command.bet_delay_ns))

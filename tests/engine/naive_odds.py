@@ -253,7 +253,7 @@ def _house_accepts(
         return False
     if any(after[i] < -market.made.house_loss_max_atoms for i in market.outcomes):
         return False
-    if x.owes(house):
+    if x.owes(house) or x.accounts[house].state == c.AccountState.BLOCKED or x.account_is_busy(house):
         return False
     more = required(x, market, house, [[100 * r for r in result]]) - market.held.get(house, 0)
     return x.covers(house, market.made.asset, more)

@@ -241,7 +241,10 @@ def cross_all(x: "Naive", taker: Order, fills: int) -> int:
         found = (
             x.cross(book, taker.terms, taker.left, taker.price, x.fills_max - fills) if taker.left else None
         )
-        if found is None:
+        if found is None or (
+            any(grouped(order) or x.in_pair(order) for order in (taker, *(leg[1] for leg in found.legs)))
+            and len(x.out) + 3 * len(found.legs) + EVENTS_OF_A_FILL > x.limits.events_per_transaction_max
+        ):
             return 0
         market = book.outcome
         assert market is not None

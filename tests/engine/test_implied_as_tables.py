@@ -1,4 +1,4 @@
-"""Two runners: what a taker meets in its own book and in the other runner's (``tests/engine/odds_tables.py``).
+"""Two runners: what a taker meets in its own book and in the other's (``tests/engine/odds_tables.py``).
 
 Laying B at 1.40 is backing A at 1.40 / 0.40 = 3.50, with 0.40 for each 1.00.
 """
