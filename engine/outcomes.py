@@ -77,6 +77,11 @@ class Position:
         self.traded = False
         """Whether it ever had a trade."""
 
+    @property
+    def counts(self) -> bool:
+        """Whether there is something to settle."""
+        return self.traded or self.need_atoms > 0
+
     def bet(self, runner: int, win_atoms: int, stake_atoms: int) -> None:
         """Add a bet's results: gain ``win_atoms`` if ``runner`` wins, lose ``stake_atoms`` otherwise."""
         both = win_atoms + stake_atoms
@@ -144,10 +149,9 @@ class OutcomeMarket:
     """
 
     __slots__ = (
-        "anew", "asset", "bet_delay_ns", "bets", "books", "commission_ppm", "created_runners", "house",
-        "house_loss_max_atoms", "in_play", "live", "match_loss_max_atoms", "model", "name", "offered",
-        "positions", "removal_rule", "runners", "spec", "state",
-        "unpaid_atoms",
+        "anew", "asset", "bet_delay_ns", "bets", "books", "cancels_for_funds", "commission_ppm",
+        "created_runners", "house", "house_loss_max_atoms", "in_play", "live", "match_loss_max_atoms",
+        "model", "name", "offered", "positions", "removal_rule", "runners", "spec", "state", "unpaid_atoms",
     )  # fmt: skip
 
     def __init__(self, state: State, spec: OutcomeMarketCreated, runners: list[str]) -> None:
@@ -172,6 +176,8 @@ class OutcomeMarket:
         self.in_play = False
         self.bet_delay_ns = 0
         self.anew = NEVER
+        self.cancels_for_funds = False
+        """Whether the orders of the account that is next are being cancelled for lack of funds."""
         self.unpaid_atoms = 0
         """What its settlement has taken from accounts and not paid yet (negative: paid ahead)."""
         self.offered: dict[tuple[str, int], tuple[int, int]] = {}
@@ -401,14 +407,14 @@ def outcome_row(outcome: OutcomeMarket) -> tuple[Any, ...]:
     return (
         tuple(outcome.spec), tuple(outcome.runners), tuple(outcome.live), outcome.created_runners,
         tuple(book.name for book in outcome.books), outcome.in_play, outcome.bet_delay_ns, outcome.anew,
-        outcome.unpaid_atoms,
+        outcome.cancels_for_funds, outcome.unpaid_atoms,
         tuple((*book_side, *offer) for book_side, offer in outcome.offered.items()),
     )  # fmt: skip
 
 
 def restore_outcome(state: State, row: tuple[Any, ...]) -> None:
     """Add the outcome market of a row; its books and accounts are there already."""
-    spec, runners, live, created, books, in_play, bet_delay_ns, anew, unpaid, offered = row
+    spec, runners, live, created, books, in_play, bet_delay_ns, anew, cancels, unpaid, offered = row
     outcome = OutcomeMarket(state, OutcomeMarketCreated(*spec), list(runners))
     outcome.live = list(live)
     outcome.created_runners = created
@@ -416,7 +422,7 @@ def restore_outcome(state: State, row: tuple[Any, ...]) -> None:
         outcome.books.append(state.markets[name])
         state.markets[name].outcome = outcome
     outcome.in_play, outcome.bet_delay_ns, outcome.anew = in_play, bet_delay_ns, anew
-    outcome.unpaid_atoms = unpaid
+    outcome.cancels_for_funds, outcome.unpaid_atoms = cancels, unpaid
     outcome.offered = {(book, side): (price, lots) for book, side, price, lots in offered}
     state.outcome_markets[outcome.name] = outcome
 

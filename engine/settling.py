@@ -63,19 +63,24 @@ class Settlement(OutcomeJob):
         """Settle as many accounts as fit into a transaction; return whether all are settled."""
         outcome, room = self.outcome, state.limits.events_per_transaction_max
         positions, last = outcome.positions, self._last(state)
-        looked = 0
-        while looked < room and len(state.events) + 3 <= room:
-            looked += 1
-            if self.at < len(positions):
-                if positions[self.at].account is not last:
-                    self._settle(positions[self.at], state, False)
-                self.at += 1
-                continue
-            if last is not None:
-                self._settle(last.positions.get(outcome.name) or Position(outcome, last), state, True)
-            self._end(state)
-            return True
-        return False
+        while self.at < len(positions):
+            position = positions[self.at]
+            if position.account is not last:
+                if position.counts and len(state.events) + 3 > room:
+                    return False
+                del position.account.positions[outcome.name]
+                if position.counts:
+                    self._settle(position, state, False)
+            self.at += 1
+        if last is not None:
+            position = last.positions.get(outcome.name) or Position(outcome, last)
+            if position.counts or self.rest_atoms:
+                if len(state.events) + 3 > room:
+                    return False
+                self._settle(position, state, True)
+            last.positions.pop(outcome.name, position)
+        self._end(state)
+        return True
 
     def _last(self, state: State) -> Account | None:
         """Return the account that is settled last, with what the rounding of a dead heat leaves."""
@@ -95,19 +100,17 @@ class Settlement(OutcomeJob):
                 net += self.rest_atoms // len(self.winners)
             if net > 0 and account is not outcome.house and account is not state.fees:
                 commission = net * outcome.commission_ppm // _PPM
-        account.positions.pop(outcome.name, None)
-        if position.traded or position.held_atoms or net:
-            balance = account.balance(outcome.asset)
-            balance.held -= position.held_atoms
-            balance.available += position.held_atoms + net - commission
-            state.fees.balance(outcome.asset).available += commission
-            account.seq += 1
-            outcome.unpaid_atoms -= net
-            self.accounts += 1
-            settled = (account.name, account.seq, outcome.name, position.held_atoms, net, commission)
-            state.emit(PositionSettled(*settled))
-            if balance.available < 0 or account.name in state.short:
-                mark_short(account, state)
+        balance = account.balance(outcome.asset)
+        balance.held -= position.held_atoms
+        balance.available += position.held_atoms + net - commission
+        state.fees.balance(outcome.asset).available += commission
+        outcome.unpaid_atoms -= net
+        account.seq += 1
+        self.accounts += 1
+        settled = (account.name, account.seq, outcome.name, position.held_atoms, net, commission)
+        state.emit(PositionSettled(*settled))
+        if balance.available < 0 or account.name in state.short:
+            mark_short(account, state)
 
     def _end(self, state: State) -> None:
         outcome = self.outcome
@@ -153,8 +156,8 @@ class Undoing(OutcomeJob):
                 return False
             if not outcome.bets[self.at].void:
                 make_void(outcome.bets[self.at], outcome)
+                looked += 1
             self.at += 1
-            looked += 1
         return all_anew(outcome, state, trading, looked)
 
     def row(self) -> tuple[Any, ...]:
@@ -188,17 +191,24 @@ def all_anew(outcome: OutcomeMarket, state: State, trading: Trading, looked: int
     room = state.limits.events_per_transaction_max
     positions = outcome.positions
     while outcome.anew < len(positions):
-        if looked >= room or len(state.events) + 2 > room:
+        if looked >= room:
             return False
         position = positions[outcome.anew]
         account = position.account
         position.fit()
-        rise = position.worst_case() - position.held_atoms
-        if rise > 0 and not account.unfunded and rise > account.balance(outcome.asset).available:
-            order = _first_order(outcome, account)
-            if order is not None:
-                trading.cancel_order(order, CancelReason.FUNDS)
-                continue
+        order = _first_order(outcome, account)
+        if order is not None and not outcome.cancels_for_funds:
+            rise = position.worst_case() - position.held_atoms
+            lacks = rise > 0 and rise > account.balance(outcome.asset).available
+            outcome.cancels_for_funds = lacks and not account.unfunded
+        if order is not None and outcome.cancels_for_funds:
+            if len(state.events) + 2 > room:
+                return False
+            trading.cancel_order(order, CancelReason.FUNDS)
+            continue
+        if len(state.events) + 1 > room:
+            return False
+        outcome.cancels_for_funds = False
         hold_anew(position, state)
         if position.told_atoms or account.name in state.short:
             mark_short(account, state)
@@ -266,6 +276,9 @@ class Settling:
             name = MarketState(outcome.market_state).name
             raise Refusal(Code.STATE_NOT_ALLOWED, f"expected HALTED, SUSPENDED or CLOSED, was {name}")
         refuse_busy(outcome, self._state)
+        if command.from_ns >= command.to_ns:
+            was = f"{command.from_ns} and {command.to_ns}"
+            raise Refusal(Code.INVALID_COMBINATION, f"expected from_ns before to_ns, was {was}")
         at, end = outcome.bets_between(command.from_ns, command.to_ns)
         trades = sum(1 for index in range(at, end) if not outcome.bets[index].void)
         outcome.anew = 0

@@ -304,9 +304,11 @@ def reduce_lays(x: "Naive", market: Outcome, book: Book, reduction_ppm: int) -> 
 def void_trades(x: "Naive", market: Outcome, trades: list[Trade]) -> Iterator[None]:
     """Make trades void."""
     for trade in trades:
+        while x.work >= x.limits.events_per_transaction_max:
+            yield
+        x.work += 1
         trade.void = True
     recount(market)
-    yield from ()
 
 
 def settle(x: "Naive", market: Outcome, name: str, winners: tuple[str, ...]) -> Iterator[None]:

@@ -203,14 +203,17 @@ def test_a_settlement_takes_steps_of_bounded_transactions() -> None:
         > d1 backs A 2 at 3
         d1 accepted, holds 2.00
         d1 trades 2 @ 3.00 on A with a1
+        > h1 backs A 2 at 3
+        h1 accepted, holds 2.00
+        h1 trades 2 @ 3.00 on A with a1
         > operator sets market CLOSING
         market CLOSING
         mass cancel begins: MARKET_CLOSING
-        a1 cancelled, 4 left, 6 filled: MARKET_CLOSING, 8.00 back
+        a1 cancelled, 2 left, 8 filled: MARKET_CLOSING, 4.00 back
         mass cancel done: 1 orders
         market CLOSED
         > operator settles for A
-        ann has 12.00 back and -12.00
+        ann has 16.00 back and -16.00
         bob has 2.00 back and 4.00
         cat has 2.00 back and 4.00
         dan has 2.00 back and 4.00
@@ -219,7 +222,8 @@ def test_a_settlement_takes_steps_of_bounded_transactions() -> None:
         > operator opens market
         rejected: MARKET_BUSY
         > the engine goes on
-        settled for A: 4 accounts
+        house has 2.00 back and 4.00
+        settled for A: 5 accounts
         market SETTLED
         > the engine goes on
         rejected: INVALID_COMBINATION
