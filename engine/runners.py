@@ -247,7 +247,11 @@ class Runners:
                 Code.TOO_MANY_ENTRIES, f"expected fewer than {_RUNNERS_MAX} runners, was {_RUNNERS_MAX}"
             )
         self._refuse_full(1)
-        _refuse_two(outcome)
+        if outcome.created_runners == 2:
+            raise Refusal(
+                Code.WRONG_MARKET_MODEL,
+                f"expected a market created with three runners or more, was {outcome.name}",
+            )
         runner = len(outcome.runners)
         outcome.runners.append(command.runner)
         outcome.live.append(runner)
@@ -264,7 +268,11 @@ class Runners:
         runner = outcome.runners.index(command.runner) if command.runner in outcome.runners else -1
         if runner not in outcome.live:
             raise Refusal(Code.UNKNOWN_RUNNER, f"expected a runner of {outcome.name}, was {command.runner}")
-        _refuse_two(outcome)
+        if len(outcome.live) == 2:
+            raise Refusal(
+                Code.WRONG_MARKET_MODEL,
+                f"expected three runners or more (void it instead), was {outcome.name}",
+            )
         outcome.live.remove(runner)
         outcome.anew = 0
         self._state.emit(RunnerRemoved(outcome.name, command.runner, command.reduction_ppm))
@@ -322,14 +330,6 @@ class Runners:
         outcome.books.append(book)
         self._state.add_book(book)
         self._state.emit(created)
-
-
-def _refuse_two(outcome: OutcomeMarket) -> None:
-    if len(outcome.live) == 2:
-        raise Refusal(
-            Code.WRONG_MARKET_MODEL,
-            f"expected a market of three runners or more, was {outcome.name} with two",
-        )
 
 
 def _check_numbers(command: CreateOutcomeMarket) -> None:
