@@ -11,7 +11,7 @@ from bus.commands import MarketState, PairKind, Side
 from bus.events import EVENT_NUMBERS, AuctionDone, AuctionIndicated, AuctionTraded
 
 from . import fees, outcomes, states
-from .book import Level, Market, Order
+from .book import Half, Market, Order
 from .cancels import Cancels
 from .jobs import Job
 from .state import State
@@ -33,7 +33,7 @@ NOTHING: Final[Auction] = (0, 0, 0)
 
 
 def equilibrium(market: Market) -> Auction:
-    """Return what an uncross of a book would do now; O(orders at prices where it is crossed).
+    """Return what an uncross of a book would do now; O(levels where it is crossed + orders with terms).
 
     Of the limit prices that is the one where most would trade; of those the one with the least imbalance, of
     those the nearest to the last trade (or the middle of the best prices), of those the lowest.
@@ -43,17 +43,7 @@ def equilibrium(market: Market) -> Auction:
     bid, ask = market.bids.best, market.asks.best
     assert bid is not None and ask is not None
     low, high = ask.price_ticks, bid.price_ticks
-    buys: dict[int, int] = {}
-    sells: dict[int, int] = {}
-    met: dict[int, bool] = {}
-    for level in market.bids.levels():
-        if level.price_ticks < low:
-            break
-        buys[level.price_ticks] = _whole_lots(level, met)
-    for level in market.asks.levels():
-        if level.price_ticks > high:
-            break
-        sells[level.price_ticks] = _whole_lots(level, met)
+    buys, sells = _by_price(market.bids, low), _by_price(market.asks, high)
     middle = market.last_price_ticks or (low + high) // 2
     demand, supply = sum(buys.values()), 0
     best_rank, best = (1, 0, 0), NOTHING
@@ -66,24 +56,36 @@ def equilibrium(market: Market) -> Auction:
     return best
 
 
-def _whole_lots(level: Level, met: dict[int, bool]) -> int:
-    """Return what can trade of a level: hidden lots too, of an OCO only the leg that is met first.
-
-    ``met``: the pairs of which one leg was met, by the first leg's order id.
-    """
-    lots = level.lots
-    for order in level:
-        terms = order.terms
-        if terms is None:
+def _by_price(half: Half, last_ticks: int) -> dict[int, int]:
+    """Return what can trade at each price from the best to ``last_ticks``: hidden lots too."""
+    lots: dict[int, int] = {}
+    for level in half.levels():
+        if level.price_ticks * half.sign > last_ticks * half.sign:
+            break
+        lots[level.price_ticks] = level.lots
+    for order in half.termed.values():
+        price, terms = order.price_ticks, order.terms
+        assert terms is not None
+        if price not in lots:
             continue
-        pair = terms.pair
-        if pair is not None and pair.kind == _OCO:
-            if pair.first.order_id in met:
-                lots -= order.left_lots
-                continue
-            met[pair.first.order_id] = True
-        lots += terms.hidden_lots
+        if _is_second(order, half.sign):
+            lots[price] -= order.left_lots
+        else:
+            lots[price] += terms.hidden_lots
     return lots
+
+
+def _is_second(order: Order, sign: int) -> bool:
+    """Return whether an order is the leg of an OCO that is met second: the first will have cancelled it."""
+    pair = order.terms.pair if order.terms is not None else None
+    if pair is None or pair.kind != _OCO:
+        return False
+    other = pair.second if order is pair.first else pair.first
+    if other.waits:
+        return False
+    if other.price_ticks != order.price_ticks:
+        return other.price_ticks * sign < order.price_ticks * sign
+    return next(leg is other for leg in order.level if leg is order or leg is other)
 
 
 def changed(state: State, market: Market) -> None:

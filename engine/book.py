@@ -197,10 +197,12 @@ class Half:
         −1 for bids (the highest price first), 1 for asks.
     """
 
-    __slots__ = ("best", "ladder", "sign")
+    __slots__ = ("best", "ladder", "sign", "termed")
 
     def __init__(self, sign: int) -> None:
         self.sign = sign
+        self.termed: dict[int, Order] = {}
+        """Its orders with terms, by id: what is hidden, and legs of pairs, are found without the rest."""
         self.ladder: SortedDict[int, Level] = SortedDict()
         self.best: Level | None = None
 
@@ -228,6 +230,8 @@ class Half:
         level.count += 1
         level.lots += order.left_lots
         order.level = level
+        if order.terms is not None:
+            self.termed[order.order_id] = order
         return level.lots
 
     def remove(self, order: Order) -> int:
@@ -247,6 +251,8 @@ class Half:
             after.before = before
         level.count -= 1
         level.lots -= order.left_lots
+        if order.terms is not None:
+            del self.termed[order.order_id]
         if level.count == 0:
             ladder = self.ladder
             del ladder[level.price_ticks * self.sign]
@@ -288,6 +294,7 @@ class Half:
     def check(self) -> None:
         """Verify every invariant of this side; O(orders)."""
         assert self.best is (self.ladder.peekitem(0)[1] if self.ladder else None)
+        assert self.termed == {o.order_id: o for o in self.orders() if o.terms is not None}
         for key, level in self.ladder.items():
             assert key == level.price_ticks * self.sign
             orders = list(level)
@@ -374,8 +381,8 @@ class Market:
         self.low_ticks = self.high_ticks = 0
         self.stops: Stops | None = None
         self.watched = False
-        """Whether a trade or a change of the book may be of interest beyond itself: orders wait for a trigger,
-        gather for an auction, or it is of an outcome market."""
+        """Whether a trade or a change of the book may be of interest beyond itself: orders wait for a
+        trigger, gather for an auction, or it is of an outcome market."""
         self.indicated: tuple[int, int, int] = (0, 0, 0)
         """What was told last of the auction: price, lots, what is left."""
         self.number = 0
