@@ -18,9 +18,8 @@ from typing import Literal
 MODULES = {
     "bus": ("answers", "codec", "frames"),
     "engine": (
-        "accounts", "admin", "batch", "book", "cancels", "checks", "crossing", "entry", "exchange", "fees",
-        "fills", "groups", "implied", "jobs", "ladder", "mass", "matching", "outcomes", "pairs", "prorata",
-        "risk", "state", "states", "timers", "trading", "waiting",
+        "accounts", "batch", "book", "cancels", "crossing", "entry", "exchange", "fills", "implied", "ladder",
+        "matching", "outcomes", "risk", "state", "states", "timers", "trading",
     ),
     "gateway": ("desk", "flow", "links", "post", "private", "requests", "sessions"),
 }  # fmt: skip

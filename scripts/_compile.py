@@ -31,7 +31,7 @@ def main() -> int:
         files = [f"{package}/{name}.py" for package, names in MODULES.items() for name in names]
         done = subprocess.run(
             [sys.executable, "-m", "mypyc", *files],
-            cwd=work, env={**os.environ, "MYPYC_OPT_LEVEL": "3"}, capture_output=True, text=True,
+            cwd=work, env={**os.environ, "MYPYC_OPT_LEVEL": "2"}, capture_output=True, text=True,
             timeout=COMPILE_S_MAX, check=False,
         )  # fmt: skip
         if done.returncode:
