@@ -176,7 +176,11 @@ class Entry:
 
     def undo(self, account: Account, market: Market, side: int, loss_atoms: int) -> None:
         """Give the funds of a checked order back that is not to be accepted after all."""
-        give_back(account, market, side, loss_atoms)
+        if market.outcome is None:
+            give_back(account, market, side, loss_atoms)
+        elif market.outcome.name in account.positions:
+            give_back(account, market, side, loss_atoms)
+            outcomes.forget_unborn(account, market)
 
     def _loss(self, account: Account, market: Market, fields: Array, waits: bool) -> int:
         """Return what the order holds of its own."""
@@ -254,8 +258,9 @@ class Entry:
             return False
         if self._matching.meets(market, side, price, qty):
             return True
-        order = Order(0, "", account, market, side, False, price, qty, self._state.now_ns)
-        return fields[6] == _LIMIT and self._crossing.finds(order, price)
+        if fields[6] != _LIMIT or fields[7] == _FOK or (fields[0] == _ADVANCED and fields[13]):
+            return False
+        return self._crossing.finds(Order(0, "", account, market, side, False, price, qty, 0), price)
 
     def _delay(self, order: Order, order_type: int, tif: int, budget: int) -> None:
         """Let an order of an in-play market wait for its bet delay."""
