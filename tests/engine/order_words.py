@@ -1,5 +1,6 @@
 """What scenarios (``tests/engine/tables.py``) say of orders that wait, pairs, batches, groups and timers."""
 
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -48,8 +49,14 @@ def pair(scene: "Scene", said: dict[str, str]) -> c.Command:
 
 
 def batch(scene: "Scene", said: dict[str, str]) -> c.Command:
-    """Make a batch of sentences."""
-    commands = tuple(encode_command(scene.make(line)) for line in said["lines"].split("; "))
+    """Make a batch of sentences; "c1..3 buys 1 at 4" is three."""
+    lines: list[str] = []
+    for line in said["lines"].split("; "):
+        if found := re.fullmatch(r"(\w)(\d+)\.\.(\d+) (.+)", line):
+            lines += [f"{found[1]}{n} {found[4]}" for n in range(int(found[2]), int(found[3]) + 1)]
+        else:
+            lines.append(line)
+    commands = tuple(encode_command(scene.make(line)) for line in lines)
     return c.SubmitBatch(*scene.head(said["who"]), bool(said["atomic"]), commands)
 
 
