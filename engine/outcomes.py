@@ -60,10 +60,13 @@ class Position:
     ``told_atoms``: the shortfall that the last `ExposureChanged` told.
     """
 
-    __slots__ = ("account", "base", "extra", "held_atoms", "need_atoms", "number", "outcome", "told_atoms",
-                 "traded", "worst_base", "worst_extra")  # fmt: skip
+    __slots__ = ("account", "base", "born_seq", "extra", "held_atoms", "need_atoms", "number", "outcome",
+                 "told_atoms", "traded", "worst_base", "worst_extra")  # fmt: skip
 
     def __init__(self, outcome: "OutcomeMarket", account: "Account") -> None:
+        state = outcome.state
+        self.born_seq = state.next_seq + len(state.events)
+        """The seq that the next event had when it was made: nothing is known of it before that event."""
         self.outcome = outcome
         self.account = account
         self.number = 0
@@ -278,6 +281,18 @@ def _hold(account: "Account", market: "Market", side: int, loss_atoms: int, unch
     balance.available -= rise
     balance.held += rise
     return rise
+
+
+def forget_unborn(account: "Account", market: "Market") -> None:
+    """Forget a position that only a hold made that was given back, its order never being accepted."""
+    outcome = market.outcome
+    assert outcome is not None
+    position, state = account.positions[outcome.name], outcome.state
+    holds = position.worst_base or any(extra != 0 and extra < GONE for extra in position.worst_extra)
+    if position.born_seq == state.next_seq + len(state.events) and not holds:
+        assert outcome.positions[-1] is position
+        outcome.positions.pop()
+        del account.positions[outcome.name]
 
 
 def lift(account: "Account", market: "Market", side: int, loss_atoms: int) -> None:
