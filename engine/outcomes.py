@@ -436,6 +436,7 @@ def restore_outcome(state: State, row: tuple[Any, ...]) -> None:
     for name in books:
         outcome.books.append(state.markets[name])
         state.markets[name].outcome = outcome
+        state.markets[name].watch()
     outcome.in_play, outcome.bet_delay_ns, outcome.anew = in_play, bet_delay_ns, anew
     outcome.cancels_for_funds, outcome.unpaid_atoms = cancels, unpaid
     outcome.offered = {(book, side): (price, lots) for book, side, price, lots in offered}
