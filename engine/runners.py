@@ -29,7 +29,7 @@ from bus.events import (
     RunnerRemoved,
 )
 
-from . import ladder, offers, outcomes
+from . import ladder, offers, outcomes, rules
 from .accounts import Account
 from .book import Market, Order
 from .jobs import begin
@@ -258,6 +258,7 @@ class Runners:
         outcome.anew = 0
         self._state.emit(RunnerAdded(outcome.name, command.runner))
         self._add_book(outcome, book, runner, outcome.market_state)
+        rules.restore_market(outcome.books[runner], rules.market_row(outcome.books[0]))
         offers.changed(self._state, outcome.books[0])
         begin(Adding(outcome), self._state, self._trading)
         return _NOTHING

@@ -371,6 +371,8 @@ def other_in_words(event: e.Event) -> list[str]:
         return [f"rejected: {Code(event.code).name}"]
     if isinstance(event, e.SelfTradePrevented):
         return [f"prevented: {c.Prevention(event.mode).name}, {event.lots} lots"]
+    if isinstance(event, e.MarketRulesSet):
+        return ["done"]
     if isinstance(event, e.BestOffered):
         side = "lay" if event.side == c.Side.LAY else "back"
         runner = event.market.removeprefix("race:")
@@ -473,6 +475,10 @@ SENTENCES: list[tuple[str, Make]] = [
         lambda s, said: c.SetAccountTerms(*s.head("o"), said["who"], True, 0, c.Prevention.NONE, ""),
     ),
     (r"the engine goes on", lambda _s, _said: c.Continue()),
+    (
+        r"operator sets PRO_RATA",
+        lambda s, _: c.SetMarketRules(*s.head("o"), "race", c.MatchingRule.PRO_RATA, 0, 0),
+    ),
     (r"(?P<ms>\d+) ms later", Scene.later),
     (r"(?P<ms>\d+) ms go by", Scene.go_by),
 ]

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from engine.exchange import Exchange
 from engine.prorata import shares
+from tests.engine import odds_tables
 from tests.engine.tables import LIMITS, Scene, play
 
 Plays = Callable[..., None]
@@ -195,3 +196,37 @@ def test_an_auction_is_by_price_and_time_all_the_same(plays: Plays) -> None:
         bids      | asks
                   | b1 2 @ 6
     """)
+
+
+def test_a_new_runner_has_the_markets_rules() -> None:
+    expected, out = odds_tables.play(
+        odds_tables.Scene("ABC", house=False),
+        """
+        A lays      | backs
+        > operator sets PRO_RATA
+        done
+        > operator halts market
+        market HALTED
+        > operator adds D
+        D added
+        MarketCreated
+        > operator opens market
+        market OPEN
+        > a1 backs D 1 at 3
+        a1 accepted, holds 1.00
+        > b1 backs D 4 at 3
+        b1 accepted, holds 4.00
+        > c1 lays D 3 at 3
+        c1 accepted, holds 6.00
+        c1 trades 1 @ 3.00 on D with a1
+        c1 trades 2 @ 3.00 on D with b1
+        D lays      | backs
+                    | b1 2 @ 3.00
+        """,
+    )
+    assert out == expected
+
+
+def test_two_runners_are_matched_by_price_and_time() -> None:
+    scene = odds_tables.Scene("AB", house=False)
+    assert scene.obey("operator sets PRO_RATA") == ["rejected: WRONG_MARKET_MODEL"]
