@@ -1,4 +1,4 @@
-"""Pairs of orders as scenarios (``tests/engine/tables.py``): one cancels the other, or one triggers the other."""
+"""Pairs as scenarios (``tests/engine/tables.py``): one order cancels the other, or triggers the other."""
 
 import pytest
 

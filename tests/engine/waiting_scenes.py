@@ -18,7 +18,7 @@ Plays = Callable[[str], None]
 
 
 def player(which: str, limits: Limits = LIMITS) -> Plays:
-    """Return what plays a scenario on a new exchange and compares, the invariants of the real one included."""
+    """Return what plays a scenario on a new exchange and compares, the real one's invariants included."""
 
     def run(text: str) -> None:
         real = Exchange(limits)
