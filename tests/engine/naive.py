@@ -56,6 +56,7 @@ class Naive:
         self.fills_max = limits.fills_per_order_max
         self.direct_only = False
         self.work = 0
+        self.queued: list[str] = []
         self.uncross_trades = 0
 
     # ---- reading ----------------------------------------------------------------------------------
@@ -159,8 +160,8 @@ class Naive:
     def begin_transaction(self) -> None:
         """Begin a transaction."""
         self.out, self.work, self.uncross_trades = [], 0, 0
-        self.fills_max = self.limits.fills_per_order_max
         self.queued = [book.name for book in self.books.values() if book.queue]
+        self.fills_max = self.limits.fills_per_order_max
 
     def end_transaction(self) -> None:
         """End a transaction: shortfalls are paid, and its trades trigger what waits."""
@@ -579,7 +580,8 @@ class Naive:
     def do_cancel_market(self, command: c.CancelMarket) -> None:
         """Cancel all orders of a market."""
         books = self.books_named(command.market)
-        busy = any(j.kind == "cancel" and any(b in j.busy_books for b in books) for j in self.jobs)
+        reason = e.CancelReason.MARKET_CANCELLED
+        busy = any(j.reason == reason and any(b in j.busy_books for b in books) for j in self.jobs)
         refuse_if(busy, Code.MARKET_BUSY)
         named = ("", command.market, command.command_id, e.CancelReason.MARKET_CANCELLED)
         jobs.begin_mass_cancel(self, named, books)

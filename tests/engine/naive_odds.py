@@ -159,7 +159,8 @@ def cross_match(
     ):
         return None
     house = market.made.house
-    if taker == house:
+    blocked = x.accounts[house].state == c.AccountState.BLOCKED
+    if taker == house or blocked or x.account_is_busy(house):
         return None
     others = [market.books[i] for i in market.outcomes if i != book.made.runner]
     if not all(other.side(side) for other in others):
@@ -253,7 +254,7 @@ def _house_accepts(
         return False
     if any(after[i] < -market.made.house_loss_max_atoms for i in market.outcomes):
         return False
-    if x.owes(house) or x.accounts[house].state == c.AccountState.BLOCKED or x.account_is_busy(house):
+    if x.owes(house):
         return False
     more = required(x, market, house, [[100 * r for r in result]]) - market.held.get(house, 0)
     return x.covers(house, market.made.asset, more)

@@ -12,7 +12,7 @@ from bus.codec import decode_command
 from bus.errors import Code
 
 from .naive_odds import LADDER, plus, required, vector
-from .naive_state import DAY_NS, Book, Market, Order, Pair, refuse_if
+from .naive_state import DAY_NS, Book, Market, Order, Pair, Refusal, refuse_if
 from .naive_walk import Walk, Walker
 
 if TYPE_CHECKING:
@@ -229,13 +229,13 @@ def check(
         refuse_if(touched(p, p.trigger_ticks, book.last, book.last), Code.ALREADY_TRIGGERED)
     facing = bool(book.within(p.side, p.price_ticks) or x.implied_within(book, p.side, p.price_ticks))
     refuse_if(facing and (p.post_only or not crosses_ok), Code.WOULD_CROSS)
-    draft = drafted(x, p, book, second, facing)
+    draft = drafted(x, p, book, second)
     draft.advanced = isinstance(place, c.PlaceAdvanced)
     check_funds(x, [draft], funds)
     return draft
 
 
-def drafted(x: "Naive", p: c.PlaceAdvanced, book: Book, second: bool, facing: bool) -> Draft:
+def drafted(x: "Naive", p: c.PlaceAdvanced, book: Book, second: bool) -> Draft:
     """Find what the order would meet, whether it waits, and what it holds."""
     gathers = book.market.state == c.MarketState.PRE_OPEN
     walker = Walker(x, book, p, p.price_ticks, p.qty_lots * 100, p.budget_atoms, x.fills_max, x.direct_only)
@@ -247,7 +247,7 @@ def drafted(x: "Naive", p: c.PlaceAdvanced, book: Book, second: bool, facing: bo
         waits = e.Waits.PAIR
     elif p.trigger:
         waits = e.Waits.TRIGGER
-    elif book.outcome is not None and book.outcome.bet_delay_ns and not gathers and (facing or crosses):
+    elif book.outcome is not None and book.outcome.bet_delay_ns and (walk.meetings or crosses):
         waits = e.Waits.BET_DELAY
     expires = {GTT: p.expires_ns, DAY: (x.now // DAY_NS + 1) * DAY_NS}.get(c.TimeInForce(p.time_in_force), 0)
     stays = not is_market and p.time_in_force not in (IOC, FOK)
@@ -296,7 +296,9 @@ def spot_hold(book: Book, p: c.PlaceAdvanced, walk: Walk) -> int:
 
 
 def check_funds(x: "Naive", drafts: list[Draft], funds: bool, oco: bool = False) -> None:
-    """Check that the account can hold for these orders together, and then the position limits of one."""
+    """Check that the account can hold for these orders together, and then the position limits of each."""
+    if not funds:
+        return
     draft = drafts[0]
     book, account = draft.book, draft.terms.account
     hold = 0
@@ -313,9 +315,9 @@ def check_funds(x: "Naive", drafts: list[Draft], funds: bool, oco: bool = False)
         hold = required(x, book.outcome, account, reserves)
         held = book.outcome.held.get(account, 0)
         covered = x.covers(account, book.outcome.made.asset, hold - held)
-    refuse_if(funds and not covered, Code.INSUFFICIENT_FUNDS)
-    if len(drafts) == 1:
-        p = draft.terms
+    refuse_if(not covered, Code.INSUFFICIENT_FUNDS)
+    for each in drafts:
+        p = each.terms
         lots = p.qty_lots
         if p.budget_atoms:
             asks = book.side(c.Side.SELL)
@@ -327,8 +329,11 @@ def check_funds(x: "Naive", drafts: list[Draft], funds: bool, oco: bool = False)
 # ---- placing ----------------------------------------------------------------------------------
 
 
-def accept(x: "Naive", draft: Draft) -> Order:
-    """Accept an order: hold its funds and tell it; it rests if it meets nothing, or waits."""
+def accept(x: "Naive", draft: Draft, stood_for: Order | None = None, held: int = 0) -> Order:
+    """Accept an order: hold its funds and tell it; it rests if it meets nothing, or waits.
+
+    ``stood_for`` is what held its funds (``held``) while an atomic batch was checked.
+    """
     p, book = draft.terms, draft.book
     order = Order(x.next_seq + len(x.out), p.market, p, p.price_ticks, p.qty_lots)
     order.expires_ns, order.trigger_ticks, order.plan = draft.expires_ns, draft.trigger_ticks, draft.plan
@@ -338,11 +343,15 @@ def accept(x: "Naive", draft: Draft) -> Order:
         order.due_ns = x.now + book.outcome.bet_delay_ns
     order.show()
     x.orders[order.order_id] = order
-    if book.outcome is None:
+    if book.outcome is not None:
+        x.name_account(book.outcome, p.account)
+    if stood_for is not None:
+        del x.orders[stood_for.order_id]
+        order.held = stood_for.held
+    elif book.outcome is None:
         held = draft.hold
         x.change_hold(order, held)
     else:
-        x.name_account(book.outcome, p.account)
         held = x.rehold(book.outcome, p.account)
     if draft.untouched:
         book.resting.append(order)
@@ -520,7 +529,7 @@ def check_reduce(x: "Naive", command: c.ReduceOrder) -> Order:
     """Check a reduce."""
     book_for_trading(x, command.market, command.account, places=False)
     order = named_order(x, command)
-    refuse_if(x.in_pair(order), Code.NOT_REPLACEABLE)
+    refuse_if(x.in_pair(order) or order.budget, Code.NOT_REPLACEABLE)
     refuse_if(command.qty_lots >= order.qty, Code.QTY_NOT_REDUCED)
     return order
 
@@ -602,17 +611,16 @@ def submit_batch(x: "Naive", batch: c.SubmitBatch) -> None:
         alike = (command.account, command.valid_until_ns) == (batch.account, batch.valid_until_ns)
         refuse_if(not alike or x.id_of(command) == batch.command_id, Code.INVALID_COMBINATION)
     if batch.atomic:
-        check_atomic_form(commands)
+        check_atomic_form(x, commands)
     refuse_if(4 * len(commands) + 10 > room, Code.BATCH_REFUSED)
-    if batch.atomic:
-        check_atomic(x, commands)
+    placed = check_atomic(x, commands) if batch.atomic else []
     x.emit(e.BatchStarted(batch.account, batch.command_id, batch.atomic, len(commands)))
     outcomes = []
     for index, command in enumerate(commands):
         behind = len(commands) - index - 1
         fills = (room - len(x.out) - 4 * behind - 8) // 4
         x.fills_max = min(x.limits.fills_per_order_max, fills)
-        answer = carry_out_unchecked(x, command) if batch.atomic else x.execute_known(command)
+        answer = carry_out_unchecked(x, command, placed) if batch.atomic else x.execute_known(command)
         outcomes.append((answer.code, answer.order_id, answer.filled_lots, answer.left_lots, ""))
         x.touch()
     done = e.BatchDone(batch.account, batch.command_id, tuple(outcomes))
@@ -620,7 +628,7 @@ def submit_batch(x: "Naive", batch: c.SubmitBatch) -> None:
     x.emit(done)
 
 
-def check_atomic_form(commands: list[Any]) -> None:
+def check_atomic_form(x: "Naive", commands: list[Any]) -> None:
     """Refuse an atomic batch of the wrong make."""
     places = [isinstance(command, (c.PlaceOrder, c.PlaceAdvanced)) for command in commands]
     refuse_if(any(isinstance(command, c.ReplaceOrder) for command in commands), Code.INVALID_COMBINATION)
@@ -628,52 +636,59 @@ def check_atomic_form(commands: list[Any]) -> None:
     ids = [command[0] for command in commands]
     refuse_if(len(set(ids)) < len(ids), Code.INVALID_COMBINATION)
     markets = [
-        isinstance(command, (c.PlaceOrder, c.PlaceAdvanced)) and command.order_type == 2
-        for command in commands
+        command.order_type == 2 for command, is_place in zip(commands, places, strict=True) if is_place
     ]
     refuse_if(any(markets), Code.INVALID_COMBINATION)
+    named = [names(x, command) for command, is_place in zip(commands, places, strict=True) if not is_place]
+    for i, one in enumerate(named):
+        for other in named[:i]:
+            paired = (
+                isinstance(one, Order)
+                and isinstance(other, Order)
+                and one.partner is other
+                and x.in_pair(one)
+            )
+            refuse_if(paired or (one is not None and one == other), Code.INVALID_COMBINATION)
 
 
-def check_atomic(x: "Naive", commands: list[Any]) -> None:
-    """Check all commands of an atomic batch while nothing has changed."""
-    named: list[Order] = []
-    for command in commands:
-        if not isinstance(command, (c.PlaceOrder, c.PlaceAdvanced)) and command.market in x.books:
-            named += [o for o in x.orders.values() if names(command, o)]
-    for order in named:
-        clash = sum(other is order or (other.partner is order and x.in_pair(order)) for other in named)
-        refuse_if(clash > 1, Code.INVALID_COMBINATION)
+def names(x: "Naive", command: Any) -> object:
+    """Return the open order that a cancel or reduce names, or else the id by which it names one."""
+    if (command.order_id > 0) == (command.client_order_id != ""):
+        return None
+    for order in x.orders.values():
+        mine = order.account == command.account
+        by_client_id = mine and order.terms.client_order_id == command.client_order_id
+        if order.market == command.market and (order.order_id == command.order_id or by_client_id):
+            return order
+    return command.order_id or command.client_order_id
+
+
+def check_atomic(x: "Naive", commands: list[Any]) -> list[tuple[Order, int]]:
+    """Check all commands of an atomic batch while nothing has changed.
+
+    Return the orders that stand for its places, and what is held for each: they stay until it is accepted.
+    """
     ids = x.accounts[commands[0].account].ids
-    placed: list[Order] = []
+    placed: list[tuple[Order, int]] = []
     try:
         for index, command in enumerate(commands):
             used = x.id_of(command) in ids or len(ids) + index + 1 >= x.limits.ids_per_account_max
             refuse_if(used, Code.BATCH_REFUSED)
-            try:
-                check_one(x, command, placed)
-            except Exception as error:
-                refuse_if(type(error).__name__ == "Refusal", Code.BATCH_REFUSED)
-                raise
-    finally:
-        for order in placed:
+            check_one(x, command, placed)
+    except Refusal:
+        for order, _ in placed:
+            book = x.books[order.market]
             del x.orders[order.order_id]
-            undo_hold(x, order)
+            if book.outcome is None:
+                x.change_hold(order, -order.held)
+            else:
+                x.rehold(book.outcome, order.account)
+        raise Refusal(Code.BATCH_REFUSED) from None
+    return placed
 
 
-def names(command: Any, order: Order) -> bool:
-    """Return whether a cancel or reduce names the order."""
-    if order.market != command.market:
-        return False
-    if command.order_id > 0:
-        return bool(order.order_id == command.order_id and not command.client_order_id)
-    mine = order.account == command.account
-    return (
-        mine and command.client_order_id in (order.terms.client_order_id,) and command.client_order_id != ""
-    )
-
-
-def check_one(x: "Naive", command: Any, placed: list[Order]) -> None:
-    """Check a command of an atomic batch; a place is then there, held for, until the check ends."""
+def check_one(x: "Naive", command: Any, placed: list[tuple[Order, int]]) -> None:
+    """Check a command of an atomic batch; a place is held for at once."""
     if isinstance(command, c.CancelOrder):
         check_state(book_of(x, command.market).market, places=False, cancels=True)
         named_order(x, command)
@@ -685,34 +700,27 @@ def check_one(x: "Naive", command: Any, placed: list[Order]) -> None:
         order = Order(10**15 + len(placed), p.market, p, p.price_ticks, p.qty_lots)
         order.waits = draft.waits
         x.orders[order.order_id] = order
-        placed.append(order)
+        held = draft.hold
         if book.outcome is None:
-            x.change_hold(order, draft.hold)
+            x.change_hold(order, held)
         else:
-            x.rehold(book.outcome, p.account)
+            held = x.rehold(book.outcome, p.account)
+        placed.append((order, held))
 
 
-def undo_hold(x: "Naive", order: Order) -> None:
-    """Give back what was held for an order of a batch that was only checked."""
-    book = x.books[order.market]
-    if book.outcome is None:
-        x.change_hold(order, -order.held)
-    else:
-        x.rehold(book.outcome, order.account)
-
-
-def carry_out_unchecked(x: "Naive", command: Any) -> e.Answer:
+def carry_out_unchecked(x: "Naive", command: Any, placed: list[tuple[Order, int]]) -> e.Answer:
     """Carry out a command of an atomic batch, all of which were checked."""
     seq = x.next_seq + len(x.out)
     if isinstance(command, (c.PlaceOrder, c.PlaceAdvanced)):
         p = advanced(command)
         book = x.books[p.market]
         facing = bool(book.within(p.side, p.price_ticks) or x.implied_within(book, p.side, p.price_ticks))
-        draft = drafted(x, p, book, False, facing)
+        draft = drafted(x, p, book, False)
         draft.advanced = isinstance(command, c.PlaceAdvanced)
         if p.post_only and facing:
             draft.untouched, draft.waits = False, 0
-        order = accept(x, draft)
+        stood_for, held = placed.pop(0)
+        order = accept(x, draft, stood_for, held)
         if not draft.untouched and not order.waits:
             act(x, order)
     elif isinstance(command, c.CancelOrder):

@@ -108,6 +108,7 @@ def add_runner(x: "Naive", command: c.AddRunner) -> None:
     outcome.runners.append(command.runner)
     add_book(x, market, command.runner)
     recount(outcome)
+    x.offers_changed(outcome)
     change(x, market, "change", None)
 
 
@@ -122,6 +123,7 @@ def remove_runner(x: "Naive", command: c.RemoveRunner) -> None:
     runner = outcome.runners.index(command.runner)
     x.emit(e.RunnerRemoved(market.name, command.runner, command.reduction_ppm))
     outcome.removed.append(runner)
+    x.offers_changed(outcome)
     change(x, market, "change", jobs.remove_runner(x, outcome, runner, command.reduction_ppm))
 
 
@@ -192,15 +194,14 @@ def cash_out(x: "Naive", command: c.CashOut) -> None:
             after = plus(after, [r // 100 for r in result])
             reserve = plus(reserve, [min(0, r) for r in result])
         reserves.append(reserve)
-    refuse_if(unfilled or trades > x.limits.fills_per_order_max, Code.CASH_OUT_UNFILLED)
-    room = x.limits.events_per_transaction_max
-    refuse_if(len(walks) + 3 * trades + 6 > room, Code.CASH_OUT_UNFILLED)
+    unfilled = unfilled or trades > x.limits.fills_per_order_max or not x.room(3 * trades + len(legs) + 6)
+    refuse_if(unfilled, Code.CASH_OUT_UNFILLED)
     refuse_if(min(after[i] for i in outcome.outcomes) < command.worst_atoms, Code.CASH_OUT_UNFILLED)
     need = required(x, outcome, command.account, reserves) - outcome.held.get(command.account, 0)
     refuse_if(not x.covers(command.account, outcome.made.asset, need), Code.INSUFFICIENT_FUNDS)
     x.direct_only = True
     for p, book, _ in walks:
-        act(x, accept(x, drafted(x, p, book, False, True)))
+        act(x, accept(x, drafted(x, p, book, False)))
     x.direct_only = False
     seq = x.account_seq(command.account)
     head = (command.account, seq, market.name, command.command_id, command.share_ppm)
@@ -229,11 +230,7 @@ def walk_of(x: "Naive", book: Book, p: c.PlaceAdvanced) -> Walk:
 
 def binary_legs(x: "Naive", market: Market, command: c.CashOut) -> tuple[list[c.PlaceAdvanced], bool]:
     """Return the order that closes the share of the lots net bought."""
-    outcome = market.outcome
-    assert outcome is not None
-    valid = [trade for trade in outcome.trades if not trade.void]
-    bought = sum(trade.lots for trade in valid if trade.buyer == command.account)
-    net = bought - sum(trade.lots for trade in valid if trade.seller == command.account)
+    net = x.net_of(market.books[0], command.account)
     lots = abs(net) * command.share_ppm // 1_000_000
     side = c.Side.SELL if net > 0 else c.Side.BUY
     return ([leg(command, market.books[0], side, lots)] if lots else []), False

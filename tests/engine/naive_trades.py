@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from bus import commands as c
 from bus import events as e
 
-from .naive_odds import add_trade, is_oco
+from .naive_odds import Cross, add_trade, is_oco
 from .naive_orders import meeting_vector, take_off
 from .naive_state import Book, Order, Outcome, Trade
 from .naive_walk import Meeting, Walk
@@ -241,10 +241,7 @@ def cross_all(x: "Naive", taker: Order, fills: int) -> int:
         found = (
             x.cross(book, taker.terms, taker.left, taker.price, x.fills_max - fills) if taker.left else None
         )
-        if found is None or (
-            any(grouped(order) or x.in_pair(order) for order in (taker, *(leg[1] for leg in found.legs)))
-            and len(x.out) + 3 * len(found.legs) + EVENTS_OF_A_FILL > x.limits.events_per_transaction_max
-        ):
+        if found is None or not room_to_cross(x, taker, found):
             return 0
         market = book.outcome
         assert market is not None
@@ -277,6 +274,14 @@ def cross_all(x: "Naive", taker: Order, fills: int) -> int:
         if stopped:
             return e.CancelReason.GROUP_TRIPPED
     return 0
+
+
+def room_to_cross(x: "Naive", taker: Order, found: Cross) -> bool:
+    """Return whether a match with an order of a group or pair has room."""
+    several = any(
+        grouped(order) or x.in_pair(order) for order in (taker, *(maker for _, maker, _ in found.legs))
+    )
+    return not several or x.room(3 * (len(found.legs) + 1) + 3)
 
 
 def cross_leg(x: "Naive", market: Outcome, taker: Order, meeting: Meeting) -> None:
