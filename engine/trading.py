@@ -450,6 +450,8 @@ class Trading:
                 qty, left, held_change, market.market_seq, level_lots,
             )
         )  # fmt: skip
+        if market.watched:
+            self._state.watch_book(market)
 
     def find(self, account: Account, market: Market, order_id: int, client_order_id: str) -> Order:
         """Return the open order that a command names, or refuse."""
