@@ -13,7 +13,7 @@ from enum import Enum
 from typing import Any, NamedTuple
 
 from bus.codec import decode_event
-from bus.commands import Side
+from bus.commands import MarketState, Side
 from bus.errors import Code, StreamError
 from bus.events import AssetCreated, MarketCreated, OutcomeMarketCreated
 from bus.frames import Head
@@ -108,7 +108,7 @@ def _market(markets: Markets, row: Sequence[Any], base: Answer) -> Market:
         terms, decimals, markets.bounds, state=state, as_of_seq=base.seq, last_trade_id=last_trade_id,
         last_ticks=last_ticks, complete_from_ns=complete_from_ns,
     )  # fmt: skip
-    if any(indicated):
+    if any(indicated) or state == MarketState.PRE_OPEN:
         price_ticks, lots, imbalance_lots = indicated
         market.indicate(Auction(price_ticks, lots, imbalance_lots, False))
     return market
@@ -116,11 +116,13 @@ def _market(markets: Markets, row: Sequence[Any], base: Answer) -> Market:
 
 def _take_outcomes(markets: Markets, outcomes: Answer) -> None:
     """Take what the books of outcome markets have in common, and what is offered beyond them."""
-    for spec, _, in_play, bet_delay_ns, _, _, offers in (row[:7] for row in outcomes.result):
+    for spec, _, in_play, bet_delay_ns, removed, _, offers in (row[:7] for row in outcomes.result):
         created = decode_event(spec)
         assert isinstance(created, OutcomeMarketCreated), f"expected an outcome market, was {created!r:.80}"
         for market in markets.by_outcome_market.get(created.market, ()):
             market.in_play, market.bet_delay_ns = in_play, bet_delay_ns
+            if market.name.partition(":")[2] in removed and market.state < MarketState.SETTLED:
+                market.state = int(MarketState.VOIDED)  # the engine may be about to
         for book, *offer in offers:
             if book in markets.by_name:  # else it is newer than the books
                 markets.by_name[book].offer(Offer(*offer))

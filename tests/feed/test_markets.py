@@ -11,12 +11,13 @@ from bus.frames import EventsFrame
 from feed.markets import Bounds, Market, Markets
 from tests.feed.naive import Deal, candles_of, ticker_of
 from tests.feed.venue import MARKETS, Venue
+from tests.recorder.venue import Venue as AnyVenue
 
 BOUNDS = Bounds(("1s", "1m", "1h", "1M"), 1_000, 1_000)
 SEEDS = st.integers(0, 2**32)
 
 
-def deals_of(venue: Venue, market: str) -> list[Deal]:
+def deals_of(venue: AnyVenue, market: str) -> list[Deal]:
     """Return the trades of a market that the exchange made."""
     return [
         Deal(time_ns, event.price_ticks, event.qty_lots)

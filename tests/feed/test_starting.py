@@ -16,6 +16,7 @@ from tests.feed.naive import candles_of, ticker_of
 from tests.feed.test_markets import BOUNDS, check, deals_of
 from tests.feed.venue import MARKETS, Venue
 from tests.recorder.venue import ENGINE
+from tests.recorder.venue import Venue as AnyVenue
 
 PAGE_ENTRIES_MAX = 3
 FAR = HistoryLimits(5_000, 0)
@@ -25,7 +26,7 @@ FAR = HistoryLimits(5_000, 0)
 class Sources:
     """The engine's own queries, and history as the recorder tells it, while the venue goes on trading."""
 
-    def __init__(self, venue: Venue, *, has_recorder: bool = True) -> None:
+    def __init__(self, venue: AnyVenue, *, has_recorder: bool = True) -> None:
         self.venue = venue
         self.has_recorder = has_recorder
         self._queries = Queries(venue.exchange, PAGE_ENTRIES_MAX, 1, 10**18, dict)
@@ -34,9 +35,12 @@ class Sources:
         """Answer, trading on between the questions."""
         found = []
         for question in questions:
-            self.venue.trade(1)
+            self._go_on()
             found.append(self._engine(question) if question.source is Source.ENGINE else self._past(question))
         return found
+
+    def _go_on(self) -> None:
+        self.venue.trade(1)
 
     def _answer(self, result: Any, code: int = 0) -> Answer:
         venue = self.venue
@@ -72,7 +76,7 @@ class Sources:
         return self._answer([(*row[:6], row[6] * unit, row[7]) for row in rows][-limit:])
 
 
-def started(venue: Venue, sources: Sources, limits: HistoryLimits) -> tuple[Markets, int]:
+def started(venue: AnyVenue, sources: Sources, limits: HistoryLimits) -> tuple[Markets, int]:
     """Run a start to its end; return the state and the seq to go on behind."""
     markets = Markets(BOUNDS)
     asking = begin(markets, venue.decoded()[-1].head, limits)
@@ -84,7 +88,7 @@ def started(venue: Venue, sources: Sources, limits: HistoryLimits) -> tuple[Mark
         return markets, done.value.seq
 
 
-def follow(markets: Markets, venue: Venue, after_seq: int) -> None:
+def follow(markets: Markets, venue: AnyVenue, after_seq: int) -> None:
     """Apply what follows a seq, as the stream would give it."""
     for frame in venue.decoded():
         if frame.head.last_seq > after_seq:
