@@ -1,13 +1,14 @@
 """The answer read from a transaction's events is the one that the engine keeps under the command's id."""
 
-from hypothesis import given
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from bus.answers import answer_of, wire_answer
 from bus.codec import encode_events
-from bus.commands import Prevention
+from bus.commands import Continue, OpenLink, Prevention, StartEngine, SubmitBatch
 from bus.errors import Code
 from bus.events import (
+    EVENT_NUMBERS,
     BatchDone,
     BatchStarted,
     CancelReason,
@@ -28,6 +29,8 @@ from bus.events import (
     Waits,
 )
 from engine.exchange import Exchange
+from tests.bus.lives import transactions
+from tests.conftest import ALL
 from tests.engine.sequences import LIMITS, Maker, Sequence, setup_commands
 
 
@@ -48,6 +51,27 @@ def test_it_is_the_answer_that_the_engine_keeps(seed: int) -> None:
             assert answer == kept
         else:
             assert isinstance(events[0], CommandRejected) == bool(answer.code)
+
+
+@given(st.integers(0, 2**32))
+@settings(max_examples=400 if ALL else 20, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+def test_it_is_so_for_every_command_of_every_kind_of_market(seed: int) -> None:
+    """Pairs, batches, cash outs, orders that wait, meet their own or trip a group; the answers of a batch's
+    commands are kept under their own ids, and each is the outcome that the batch tells."""
+    for exchange, (first_seq, command, events) in transactions(seed, 150):
+        if command is None or isinstance(command, Continue | StartEngine | OpenLink):
+            continue
+        answer = wire_answer(first_seq, events)
+        kept = exchange.answer(command[1], command[0])
+        if kept is not None and (answer[6] or kept.seq == first_seq):
+            assert answer[:6] == kept, command
+        else:
+            assert events[0][0] == EVENT_NUMBERS[CommandRejected] and answer[0], command
+        if isinstance(command, SubmitBatch) and not answer[0] and not answer[6]:
+            for inner, outcome in zip(command.commands, answer[7], strict=True):
+                own = exchange.answer(command.account, str(inner[1]))
+                if own is not None and own.seq >= first_seq and outcome[0] != Code.DUPLICATE_ID:
+                    assert (own.code, *own[2:]) == tuple(outcome)
 
 
 def test_a_repeated_answer_says_so() -> None:

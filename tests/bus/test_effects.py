@@ -5,6 +5,7 @@ from collections import Counter
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from bus.codec import decode_event
 from bus.commands import MarketModel, PairKind, Prevention, Side
 from bus.effects import balance_changes
 from bus.events import (
@@ -22,6 +23,7 @@ from bus.events import (
     Withdrawn,
 )
 from engine.exchange import Exchange
+from tests.bus.lives import transactions
 from tests.conftest import ALL
 from tests.engine.sequences import LIMITS, Maker, Sequence, setup_commands
 
@@ -70,6 +72,21 @@ def test_balances_from_events_are_the_engines(seed: int) -> None:
         for account in ("ann", "bob", "cat", "fees", "operator"):
             own = {asset: both for asset, both in exchange.balances(account).items() if any(both)}
             assert books.of(account) == own
+
+
+@given(st.integers(0, 2**32))
+@settings(max_examples=400 if ALL else 20, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+def test_they_are_so_in_every_kind_of_market(seed: int) -> None:
+    """Auctions, rebates, preventions, pairs, outcome markets from bets to settlement."""
+    books = Books()
+    for exchange, transaction in transactions(seed, 150):
+        for raw in transaction.events:
+            event = decode_event(raw)
+            assert event is not None
+            books.see(event)
+        for account in exchange.state.accounts:
+            own = {asset: both for asset, both in exchange.balances(account).items() if any(both)}
+            assert books.of(account) == own, (account, transaction)
 
 
 SPOT = MarketCreated("BTC-USD", "BTC", "USD", 1, 0, 100, 10, 10**6, 10**6, 1_000, 2_000)
