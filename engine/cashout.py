@@ -71,9 +71,9 @@ class CashOuts:
         lowest = min([after[runner] for runner in outcome.live])
         if lowest < command.worst_atoms:
             raise _unfilled(f"a result of at least {command.worst_atoms} atoms", f"{lowest}")
-        held = self._hold(account, legs)
-        for leg, held_atoms in zip(legs, held, strict=True):
-            self._trade(account, command.command_id, leg, held_atoms)
+        self._check_funds(account, legs)
+        for leg in legs:
+            self._trade(account, command.command_id, leg)
         account.seq += 1
         self._state.emit(
             CashedOut(
@@ -147,25 +147,25 @@ class CashOuts:
             raise _unfilled("trades that fit into one transaction", f"{fills}")
         return legs
 
-    def _hold(self, account: Account, legs: list[Leg]) -> list[int]:
-        """Hold what all legs may lose at once, or refuse; return the change of each."""
-        held: list[int] = []
-        for leg in legs:
-            try:
-                held.append(outcomes.hold(account, leg.market, leg.side, leg.loss_atoms))
-            except Refusal:
-                for earlier in legs[: len(held)]:
-                    outcomes.release(account, earlier.market, earlier.side, earlier.loss_atoms)
-                raise
-        return held
+    def _check_funds(self, account: Account, legs: list[Leg]) -> None:
+        """Refuse unless funds cover what all legs may lose at once: then each can be held in its turn."""
+        held = 0
+        try:
+            for leg in legs:
+                outcomes.hold(account, leg.market, leg.side, leg.loss_atoms)
+                held += 1
+        finally:
+            for leg in legs[:held]:
+                outcomes.release(account, leg.market, leg.side, leg.loss_atoms)
 
-    def _trade(self, account: Account, command_id: str, leg: Leg, held_atoms: int) -> None:
+    def _trade(self, account: Account, command_id: str, leg: Leg) -> None:
         """Carry out one leg as a market order of its own."""
         state, market = self._state, leg.market
         order = Order(
             state.next_seq + len(state.events), command_id, account, market, leg.side, False, 0, leg.lots,
             state.now_ns,
         )  # fmt: skip
+        held_atoms = outcomes.hold(account, market, leg.side, leg.loss_atoms)
         account.seq += 1
         state.emit(
             OrderAccepted(

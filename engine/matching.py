@@ -290,6 +290,8 @@ class Matching:
         state, market, account = self._state, taker.market, taker.account
         lots = released = 0
         if mode == _DECREMENT:
+            if maker.terms is not None and maker.terms.pair is not None:
+                self._cancels.before_trade(maker)
             lots = min(maker.total_left, taker.left_lots)
             loss = market.loss_atoms(taker.side, taker.price_ticks, lots)
             taker.left_lots -= lots

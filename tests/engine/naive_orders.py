@@ -230,6 +230,8 @@ def check(
     facing = bool(book.within(p.side, p.price_ticks) or x.implied_within(book, p.side, p.price_ticks))
     refuse_if(facing and (p.post_only or not crosses_ok), Code.WOULD_CROSS)
     draft = drafted(x, p, book, second)
+    if not (crosses_ok or p.trigger):
+        draft.untouched = True  # An OCO leg rests, and tries no cross match.
     draft.advanced = isinstance(place, c.PlaceAdvanced)
     check_funds(x, [draft], funds)
     return draft
@@ -651,16 +653,16 @@ def check_atomic_form(x: "Naive", commands: list[Any]) -> None:
             refuse_if(paired or (one is not None and one == other), Code.INVALID_COMBINATION)
 
 
-def names(x: "Naive", command: Any) -> object:
-    """Return the open order that a cancel or reduce names, or else the id by which it names one."""
+def names(x: "Naive", command: Any) -> Order | None:
+    """Return the open order whose id a cancel or reduce gives."""
     if (command.order_id > 0) == (command.client_order_id != ""):
         return None
     for order in x.orders.values():
         mine = order.account == command.account
         by_client_id = mine and order.terms.client_order_id == command.client_order_id
-        if order.market == command.market and (order.order_id == command.order_id or by_client_id):
+        if order.order_id == command.order_id or by_client_id:
             return order
-    return command.order_id or command.client_order_id
+    return None
 
 
 def check_atomic(x: "Naive", commands: list[Any]) -> list[tuple[Order, int]]:
