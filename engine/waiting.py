@@ -100,18 +100,23 @@ class Stops:
         Those that wait for a rise to (a fall to) a fixed price, by that price (falls: by its negative).
     queue
         Those that are triggered and come to the book next.
+    next_rise, next_fall
+        The first of those prices, the others are behind them; beyond every price when there is none.
     trailing
         How many of all have a trailing trigger.
     busy
         Whether the book is marked busy for its queue.
     """
 
-    __slots__ = ("busy", "buy_trail", "falls", "orders", "queue", "rises", "sell_trail", "trailing")
+    __slots__ = ("busy", "buy_trail", "falls", "next_fall", "next_rise", "orders", "queue", "rises",
+                 "sell_trail", "trailing")  # fmt: skip
 
     def __init__(self) -> None:
         self.orders: SortedDict[int, Order] = SortedDict()
         self.rises: SortedDict[int, dict[int, Order]] = SortedDict()
         self.falls: SortedDict[int, dict[int, Order]] = SortedDict()
+        self.next_rise = INT_MAX
+        self.next_fall = -INT_MAX
         self.buy_trail = Trail(True)
         self.sell_trail = Trail(False)
         self.queue: OrderedDict[int, Order] = OrderedDict()
@@ -127,6 +132,7 @@ class Stops:
         at: dict[int, Order] | None = ladder.get(key)
         if at is None:
             at = ladder[key] = {}
+            self._find_next()
         at[order.order_id] = order
 
     def unwatch(self, order: Order, terms: Terms) -> None:
@@ -139,6 +145,11 @@ class Stops:
         del at[order.order_id]
         if not at:
             del ladder[key]
+            self._find_next()
+
+    def _find_next(self) -> None:
+        self.next_rise = self.rises.peekitem(0)[0] if self.rises else INT_MAX
+        self.next_fall = -self.falls.peekitem(0)[0] if self.falls else -INT_MAX
 
     def _place(self, order: Order, terms: Terms) -> tuple["SortedDict[int, dict[int, Order]]", int]:
         if (terms.trigger == _STOP) == (order.side == _BUY):
@@ -152,18 +163,24 @@ class Stops:
         """
         rising: list[Touched] = []
         falling: list[Touched] = []
+        if self.trailing:
+            self._follow(low_ticks, high_ticks, rising, falling)
+        if high_ticks >= self.next_rise or low_ticks <= self.next_fall:
+            for ladder, until, found in ((self.rises, high_ticks, rising), (self.falls, -low_ticks, falling)):
+                for key in ladder.irange(None, until):
+                    found += [(key, order_id, order) for order_id, order in ladder[key].items()]
+        rising.sort()
+        falling.sort()
+        return [order for _, _, order in rising + falling]
+
+    def _follow(self, low_ticks: int, high_ticks: int, rising: list[Touched], falling: list[Touched]) -> None:
+        """Let the trailing ones follow, and add what is touched."""
         for order in self.buy_trail.follow(low_ticks, high_ticks):
             assert order.terms is not None
             rising.append((order.terms.trigger_ticks, order.order_id, order))
         for order in self.sell_trail.follow(low_ticks, high_ticks):
             assert order.terms is not None
             falling.append((-order.terms.trigger_ticks, order.order_id, order))
-        for ladder, until, found in ((self.rises, high_ticks, rising), (self.falls, -low_ticks, falling)):
-            for key in ladder.irange(None, until):
-                found += [(key, order_id, order) for order_id, order in ladder[key].items()]
-        rising.sort()
-        falling.sort()
-        return [order for _, _, order in rising + falling]
 
 
 # ---- entering and leaving -------------------------------------------------------------------------------
@@ -367,6 +384,8 @@ def check(state: "State") -> None:
 def _check_stops(state: "State", market: Market, stops: Stops, waiting: dict[int, Order]) -> None:
     assert stops.orders and stops.busy == bool(stops.queue)
     assert list(stops.orders) == sorted(stops.orders)
+    assert stops.next_rise == (stops.rises.peekitem(0)[0] if stops.rises else INT_MAX)
+    assert stops.next_fall == (-stops.falls.peekitem(0)[0] if stops.falls else -INT_MAX)
     watched: dict[int, Order] = {**stops.buy_trail.orders, **stops.sell_trail.orders}
     for ladder in (stops.rises, stops.falls):
         for key, at in ladder.items():
