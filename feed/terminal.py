@@ -1,4 +1,4 @@
-"""``zeropit book MARKET``: a market's book, last trades and 24 hours, live in the terminal.
+"""``zeropit book MARKET``: a book, its auction, last trades and 24 hours, live in the terminal.
 
 Invariant: what is shown is a book that is in sync, or the screen says that it is not; integers are turned
 into decimals digit by digit, nothing is rounded.
@@ -21,9 +21,11 @@ from rich.text import Text
 
 from bus import runfile
 from bus.client import MarketData, Missed
-from bus.commands import MarketState, Side
+from bus.client.followed import Newest
+from bus.commands import MarketModel, MarketState, Side
 from bus.errors import Code, Rejected, SessionError
-from bus.market_data import Level, MarketRow, Ticker, Trade
+from bus.events import TradeKind
+from bus.market_data import AUCTION, Auction, Level, MarketRow, Offer, Ticker, Trade
 from bus.settings import load
 
 BAR_CHARS = 16
@@ -44,6 +46,8 @@ class Shown(NamedTuple):
     market_seq: int
     in_sync: bool
     silence_s: float
+    auction: Auction | None = None
+    offers: Sequence[Offer] = ()
 
 
 def fixed(value: int, decimals: int) -> str:
@@ -70,7 +74,10 @@ def picture(shown: Shown) -> RenderableType:
     """Return what is drawn."""
     sides = Table.grid(padding=(0, 3))
     sides.add_row(_book(shown), _trades(shown))
-    return Panel(Group(_head(shown), "", sides), title=f"[bold]{shown.market.market}", title_align="left")
+    title = f"[bold]{shown.market.market}"
+    return Panel(
+        Group(_head(shown), *_state(shown), *_beyond(shown), "", sides), title=title, title_align="left"
+    )
 
 
 def _head(shown: Shown) -> Text:
@@ -86,20 +93,56 @@ def _head(shown: Shown) -> Text:
         text.append(f"   {ticker.trades} trades")
         if not ticker.complete:
             text.append("   24 h incomplete", style="yellow")
-    if market.state != MarketState.OPEN:
-        text.append("   HALTED", style="bold yellow")
-    if not shown.in_sync:
-        text.append("   catching up", style="bold yellow")
-    elif shown.silence_s > SILENCE_S_MAX:
-        text.append(f"   nothing heard for {shown.silence_s:.0f} s", style="bold yellow")
     return text
+
+
+def _state(shown: Shown) -> list[Text]:
+    """Return a line on what is out of the ordinary, if anything is."""
+    market, said = shown.market, []
+    if market.state != MarketState.OPEN:
+        said.append(state_of(market))
+    if market.in_play:
+        said.append(f"IN-PLAY, bets wait {fixed(market.bet_delay_ns // 1_000_000, 3)} s")
+    if not shown.in_sync:
+        said.append("catching up")
+    elif shown.silence_s > SILENCE_S_MAX:
+        said.append(f"nothing heard for {shown.silence_s:.0f} s")
+    return [Text("   ".join(said), style="bold yellow")] if said else []
+
+
+def state_of(market: MarketRow) -> str:
+    """Return a market's state in words; a number that is not known as it is."""
+    try:
+        return MarketState(market.state).name.replace("_", " ")
+    except ValueError:
+        return f"STATE {market.state}"
+
+
+def _beyond(shown: Shown) -> list[Text]:
+    """Return what is not in the book: an auction's price, and what is offered over other books."""
+    market, auction, lines = shown.market, shown.auction, []
+    if auction is not None and (auction.done or market.state == MarketState.PRE_OPEN):
+        verb = "traded" if auction.done else "would trade"
+        what = f"{qty_of(market, auction.lots)} at {price_of(market, auction.price_ticks)}"
+        text = f"auction: {verb} {what}" if auction.lots else f"auction: nothing {verb}"
+        if auction.imbalance_lots:
+            side = "buyers" if auction.imbalance_lots > 0 else "sellers"
+            text += f", {qty_of(market, abs(auction.imbalance_lots))} more of {side}"
+        lines.append(Text(text, style="cyan"))
+    for offer in shown.offers:
+        kind = "implied" if offer.kind == TradeKind.IMPLIED else "cross-matched"
+        serves = "lay" if offer.side == Side.BACK else "back"
+        what = f"{qty_of(market, offer.lots)} at {price_of(market, offer.price_ticks)}"
+        lines.append(Text(f"{kind}, to {serves}: {what}", style="magenta"))
+    return lines
 
 
 def _book(shown: Shown) -> Table:
     market = shown.market
     table = Table(box=None, header_style="dim", caption=f"market_seq {shown.market_seq}", caption_style="dim")
-    table.add_column(f"price {market.quote}", justify="right")
-    table.add_column(f"quantity {market.base}", justify="right")
+    is_odds = market.model == MarketModel.ODDS
+    table.add_column("odds" if is_odds else f"price {market.quote}", justify="right")
+    table.add_column(f"{'stake' if is_odds else 'quantity'} {market.base}", justify="right")
     table.add_column("", width=BAR_CHARS)
     largest = max((lots for _, lots in (*shown.bids, *shown.asks)), default=1)
 
@@ -128,7 +171,8 @@ def _trades(shown: Shown) -> Table:
     table.add_column("price", justify="right")
     table.add_column("quantity", justify="right")
     for trade in reversed(shown.trades):
-        colour = UP if trade.taker_side == Side.BUY else DOWN
+        taker = UP if trade.taker_side == Side.BUY else DOWN
+        colour = "cyan" if trade.kind == AUCTION else taker
         table.add_row(
             Text(clock_of(trade.time_ns), style="dim"),
             Text(price_of(market, trade.price_ticks), style=colour),
@@ -152,9 +196,11 @@ class Screen:
         self._depth = data.depth(market)
         self._ticker = data.ticker(market)
         self._market = data.market(market)
+        self._auction = data.follow(Newest(f"auction.{market}", lambda row: Auction(*row[:4])))
+        self._offers = data.follow(Newest(f"offers.{market}", lambda rows: [Offer(*row[:4]) for row in rows]))
         self._feed = data.trades(market, past=TRADES_SHOWN)
         self._trades: deque[Trade] = deque(maxlen=TRADES_SHOWN)
-        for followed in (self._depth, self._ticker, self._market, self._feed):
+        for followed in (self._depth, self._ticker, self._market, self._auction, self._offers, self._feed):
             data.ready(followed)
 
     def draw(self) -> RenderableType:
@@ -169,7 +215,8 @@ class Screen:
         return picture(
             Shown(
                 market, depth.bids(self._levels), depth.asks(self._levels), tuple(self._trades),
-                self._ticker.value, depth.market_seq, depth.ready, self._data.silence_s,
+                self._ticker.value, depth.market_seq, depth.ready, self._data.silence_s, self._auction.value,
+                self._offers.value or (),
             )
         )  # fmt: skip
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bus.market_data import MarketRow, Ticker, Trade
+from bus.commands import MarketModel, MarketState
+from bus.market_data import AUCTION, Auction, MarketRow, Offer, Ticker, Trade
 from feed.terminal import Shown, clock_of, fixed, picture, qty_of
 from tests.feed.crowd import MARKET, Crowd
 from tests.processes import Processes
@@ -60,6 +61,28 @@ def test_the_picture_says_what_is_wrong() -> None:
     assert "HALTED" in drawn(SHOWN._replace(market=ROW._replace(state=2)))
     assert "incomplete" in drawn(SHOWN._replace(ticker=TICKER._replace(complete=False)))
     assert "ETH-BTC" in drawn(SHOWN._replace(ticker=None, bids=[], asks=[], trades=[]))
+
+
+def test_odds_states_auctions_and_offers_are_shown_apart_from_the_book() -> None:
+    row = ROW._replace(
+        market="race:a", base="USD", quote="USD", tick_mantissa=1, tick_decimals=2, base_decimals=2,
+        lot_atoms=100, model=MarketModel.ODDS, outcome_market="race", in_play=True, bet_delay_ns=5 * 10**9,
+        state=MarketState.PRE_OPEN,
+    )  # fmt: skip
+    shown = SHOWN._replace(
+        market=row, bids=[(280, 15)], asks=[(300, 7)], trades=[Trade(1, 291, 3, 0, 1, 1, AUCTION)],
+        auction=Auction(290, 12, -4, False), offers=[Offer(1, 2, 310, 6), Offer(2, 1, 270, 5)],
+    )  # fmt: skip
+    text = drawn(shown)
+    for part in (
+        "PRE OPEN", "IN-PLAY, bets wait 5.000 s", "auction: would trade 12 at 2.90, 4 more of sellers",
+        "implied, to lay: 6 at 3.10", "cross-matched, to back: 5 at 2.70", "odds", "stake USD", "3.00",
+        "2.80", "2.91",
+    ):  # fmt: skip
+        assert part in text
+    assert "auction: traded 8 at 2.90" in drawn(shown._replace(auction=Auction(290, 8, 0, True)))
+    assert "auction: nothing traded" in drawn(shown._replace(auction=Auction(0, 0, 0, True)))
+    assert "STATE 77" in drawn(shown._replace(market=row._replace(state=77)))
 
 
 def command(processes: Processes, *words: str) -> subprocess.CompletedProcess[str]:
