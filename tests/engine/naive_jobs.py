@@ -431,8 +431,12 @@ def timers(x: "Naive") -> list[tuple[tuple[int, int, int, str], Callable[[], Non
 
 def do_timers(x: "Naive") -> None:
     """Do what is due, as much as fits in one step."""
+    for order in x.orders.values():
+        order.late = order.late and queue_waits(x, x.books[order.market])
     done = ""
-    for (due_ns, *_), action, kind in timers(x):
+    for (due_ns, which, number, _), action, kind in timers(x):
+        if which in (1, 3) and number not in x.orders:
+            continue  # Its other timer ended it.
         if due_ns > x.now or (done and kind != done):
             return
         before = len(x.out)
