@@ -8,7 +8,7 @@ from typing import Any
 import zmq
 
 from bus.codec import encode_command
-from bus.commands import CancelAll, Command, OpenLink, PlaceOrder
+from bus.commands import CancelAll, Command, OpenLink, OutsideCommand, PlaceOrder
 from bus.errors import Code, ZeropitError
 from bus.frames import CommandsFrame, encode_commands_frame
 from bus.market_data import TopicFrame, decode_topic_frame
@@ -74,6 +74,13 @@ class Crowd:
         last = commands[-1]
         assert isinstance(last, PlaceOrder | CancelAll)
         until(lambda: self._is_answered(*last[1::-1]), what="the engine's last answer")
+        return self.engine("status").seq
+
+    def run(self, *commands: OutsideCommand) -> int:
+        """Send commands; return the engine's seq after the last of them is answered."""
+        self._send(list(commands))
+        account, command_id = commands[-1].account, commands[-1][0]
+        until(lambda: self._is_answered(account, command_id), what="the engine's last answer")
         return self.engine("status").seq
 
     def engine(self, query: str, *args: object) -> Answer:
