@@ -178,7 +178,7 @@ def check_position(
     if book.made.model == c.MarketModel.ODDS:
         refuse_if(hold > limits.position_max, Code.POSITION_LIMIT)
         return
-    net = x.net_of(book, account) * (1 if side == c.Side.BUY else -1)
+    net = book.net.get(account, 0) * (1 if side == c.Side.BUY else -1)
     for order in x.orders.values():
         if order.account == account and order.market == book.name and order.side == side and order is not but:
             net += order.left
@@ -231,7 +231,7 @@ def check(
     refuse_if(facing and (p.post_only or not crosses_ok), Code.WOULD_CROSS)
     draft = drafted(x, p, book, second)
     if not (crosses_ok or p.trigger):
-        draft.untouched = True  # An OCO leg rests, and tries no cross match.
+        draft.untouched, draft.waits = True, int(e.Waits.NOTHING)  # An OCO leg tries no cross match.
     draft.advanced = isinstance(place, c.PlaceAdvanced)
     check_funds(x, [draft], funds)
     return draft
@@ -644,13 +644,8 @@ def check_atomic_form(x: "Naive", commands: list[Any]) -> None:
     named = [names(x, command) for command, is_place in zip(commands, places, strict=True) if not is_place]
     for i, one in enumerate(named):
         for other in named[:i]:
-            paired = (
-                isinstance(one, Order)
-                and isinstance(other, Order)
-                and one.partner is other
-                and x.in_pair(one)
-            )
-            refuse_if(paired or (one is not None and one == other), Code.INVALID_COMBINATION)
+            paired = one is not None and one.partner is other and x.in_pair(one)
+            refuse_if(one is not None and (one is other or paired), Code.INVALID_COMBINATION)
 
 
 def names(x: "Naive", command: Any) -> Order | None:
