@@ -230,7 +230,7 @@ class Matching:
             assert maker is not None
             own_family = mode != _NONE and maker.account.family == family
             lots = min(maker.left_lots, left // (level.price_ticks * market.unit_atoms))
-            if lots == 0 and not own_family:
+            if lots == 0:
                 stop = Stop.BUDGET
                 break
             if not fills_left or (

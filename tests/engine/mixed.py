@@ -259,7 +259,7 @@ class Mixed:
             p = p._replace(prevention=random.randint(0, 5))
         if self.one_in(4):
             p = p._replace(group=random.choice(GROUPS) if not self.one_in(20) else "g9")
-        if p.market not in SPOT and self.one_in(3) or self.one_in(60):
+        if (p.market not in SPOT and self.one_in(3)) or self.one_in(60):
             p = p._replace(persists=True)
         kind = random.choice([0, 0, 0, 1, 1, 2, 3]) if trigger is None else trigger
         if kind:

@@ -173,11 +173,11 @@ def cash_out(x: "Naive", command: c.CashOut) -> None:
     """Close a share of a position against direct resting orders, all or nothing."""
     market, outcome = named(x, command.market)
     check_state(market, places=True)
-    refuse_if(market.state == S.PRE_OPEN, Code.NOT_WHILE_GATHERING)
     refuse_if(any(x.book_is_busy(book) for book in market.books), Code.MARKET_BUSY)
     refuse_if(x.accounts[command.account].state == c.AccountState.BLOCKED, Code.ACCOUNT_BLOCKED)
     refuse_if(x.account_is_busy(command.account), Code.ACCOUNT_BUSY)
     refuse_if(x.owes(command.account), Code.SHORTFALL)
+    refuse_if(market.state == S.PRE_OPEN, Code.NOT_WHILE_GATHERING)
     refuse_if(outcome.bet_delay_ns > 0, Code.STATE_NOT_ALLOWED)
     before = results(outcome, command.account)
     legs, unfilled = binary_legs(x, market, command) if outcome.binary else odds_legs(x, outcome, command)

@@ -1,4 +1,7 @@
-"""The real exchange beside the naive one: both get the same commands, and all that can be seen is compared."""
+"""The real exchange beside the naive one: both get the same commands, all that can be seen is compared.
+
+It protects the invariant that the engine does what the rules in ``docs/concepts`` say, whatever is sent.
+"""
 
 from collections import Counter
 from collections.abc import Callable
