@@ -182,11 +182,12 @@ class Matching:
             if market.matching == _PRO_RATA:
                 own = own_in(level, family) if mode != _NONE else None
                 if own is None:
-                    fills, used_here = self._share_out(taker, level, hold_ticks, fills_left)
-                    fills_left = fills_left - fills if fills else 0
-                    used += used_here
-                    if self.tripped:
-                        stop = Stop.GROUP
+                    stop, fills, _, more = self._share_out(
+                        taker, level, taker.left_lots, hold_ticks, fills_left
+                    )
+                    fills_left -= fills
+                    used += more
+                    if stop is not Stop.DONE:
                         break
                     continue
                 maker = own
@@ -226,13 +227,25 @@ class Matching:
             if level is None:
                 stop = Stop.NO_MATCH
                 break
-            maker = level.first
-            assert maker is not None
-            own_family = mode != _NONE and maker.account.family == family
-            lots = min(maker.left_lots, left // (level.price_ticks * market.unit_atoms))
+            lots = left // (level.price_ticks * market.unit_atoms)
             if lots == 0:
                 stop = Stop.BUDGET
                 break
+            maker = level.first
+            assert maker is not None
+            if market.matching == _PRO_RATA:
+                own = own_in(level, family) if mode != _NONE else None
+                if own is None:
+                    stop, fills, lots, more = self._share_out(taker, level, lots, 0, fills_left)
+                    fills_left -= fills
+                    filled += lots
+                    left -= more
+                    if stop is not Stop.DONE:
+                        break
+                    continue
+                maker = own
+            own_family = mode != _NONE and maker.account.family == family
+            lots = min(maker.left_lots, lots)
             if not fills_left or (
                 (own_family or maker.terms is not None or taker.terms is not None)
                 and self.lacks_room(taker, maker, own_family)
@@ -253,22 +266,31 @@ class Matching:
                 break
         return Outcome(stop, filled, budget_atoms - left)
 
-    def _share_out(self, taker: Order, level: Level, hold_ticks: int, fills_max: int) -> tuple[int, int]:
-        """Trade with all orders of a level, or in proportion; return fills and what of the hold was used."""
-        fills = used = 0
+    def _share_out(
+        self, taker: Order, level: Level, lots: int, hold_ticks: int, fills_max: int
+    ) -> tuple[Stop, int, int, int]:
+        """Trade ``lots`` with all orders of a level, or in proportion.
+
+        Returns whether it came to its end, the fills, the lots traded and what of the hold was used.
+        """
+        fills = traded = used = 0
         orders = _met(level, [])
-        shown = [order.left_lots for order in orders]
-        if taker.left_lots < sum(shown):
-            shown = prorata.shares(shown, taker.left_lots, taker.market.first_share_ppm)
-        for maker, lots in zip(orders, shown, strict=True):
-            if not lots:
+        shares = [order.left_lots for order in orders]
+        if lots < sum(shares):
+            shares = prorata.shares(shares, lots, taker.market.first_share_ppm)
+        for maker, part in zip(orders, shares, strict=True):
+            if not part:
                 continue
-            if fills == fills_max or self.tripped or self.lacks_room(taker, maker, False):
-                break
-            taker.left_lots -= lots
-            used += self.trade(taker, maker, lots, hold_ticks)
+            if fills == fills_max or self.lacks_room(taker, maker, False):
+                return Stop.FILLS, fills, traded, used
+            if taker.left_lots:
+                taker.left_lots -= part
+            used += self.trade(taker, maker, part, hold_ticks)
             fills += 1
-        return fills, used
+            traded += part
+            if self.tripped:
+                return Stop.GROUP, fills, traded, used
+        return Stop.DONE, fills, traded, used
 
     def lacks_room(self, taker: Order, maker: Order, own_family: bool) -> bool:
         """Return whether a fill of several events (prevented, of a group or pair) might not fit any more."""

@@ -122,6 +122,24 @@ def test_whole_levels_go_by_price_and_time(plays: Plays) -> None:
     """)
 
 
+def test_a_budget_is_shared_out_too(plays: Plays) -> None:
+    plays("""
+        bids      | asks
+                  | a1 4 @ 6
+                  | b1 8 @ 6
+        > operator sets PRO_RATA, 0% first
+        done
+        > c1 buys for 40 USD at market
+        c1 accepted, holds 40 USD
+        c1 trades 2 @ 6 with a1
+        c1 trades 4 @ 6 with b1
+        c1 cancelled, 0 left: BUDGET_SPENT, 4 USD back
+        bids      | asks
+                  | a1 2 @ 6
+                  | b1 4 @ 6
+    """)
+
+
 def test_sharing_ends_with_the_last_fill(plays: Plays) -> None:
     plays("""
         bids      | asks
