@@ -462,6 +462,7 @@ def restore_position(state: State, row: tuple[Any, ...]) -> None:
     position.worst_extra = [GONE if e is None else e for e in worst_extra]
     position.need_atoms, position.held_atoms, position.told_atoms = need, held, told
     position.traded = traded
+    position.born_seq = 0
     if settled:
         del position.account.positions[name]
 
