@@ -122,7 +122,8 @@ class Openings:
         waiting = self._state.jobs
         for index, job in enumerate(waiting):
             if isinstance(job, Uncross) and job.name == name:
-                job.finish(self._state)
+                if job.price_ticks:
+                    job.finish(self._state)
                 job.mark(-1)
                 del waiting[index]
                 return
