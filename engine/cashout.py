@@ -110,21 +110,17 @@ class CashOuts:
         found, looked, price = 0, 0, LOWEST_TICKS
         met: list[Pair] = []
         for level in book.asks.levels():
-            price = level.price_ticks
-            fit = atoms // (price * book.unit_atoms)
-            if not fit:
-                return found
-            shown = 0
             for order in first_legs(level, met):
-                shown += order.total_left
+                price = level.price_ticks
+                fit = atoms // (price * book.unit_atoms)
+                if not fit:
+                    return found
                 looked += 1
-                if shown >= fit or looked > self._state.fills_max:
-                    break
-            lots = min(shown, fit)
-            found += lots
-            atoms -= lots * price * book.unit_atoms
-            if looked > self._state.fills_max:
-                break
+                if looked > self._state.fills_max:
+                    raise _unfilled(f"at most {self._state.fills_max} trades in {book.name}", "more")
+                lots = min(order.total_left, fit)
+                found += lots
+                atoms -= lots * price * book.unit_atoms
         if atoms // (price * book.unit_atoms):
             raise _unfilled(f"orders that back {book.name} for {atoms} atoms more", "too few")
         return found
