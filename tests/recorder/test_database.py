@@ -1,6 +1,8 @@
 """The position and what guards it; what the driver raises becomes errors of ours."""
 
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 from random import Random
 
 import psycopg
@@ -9,12 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bus.errors import Code, HistoryError, ServiceError
+from recorder import migrations
 from recorder.arrays import bigints, register, texts
 from recorder.database import Database
 from recorder.rows import Rows
 from tests.recorder.conftest import Server
 from tests.recorder.tables import contents
 from tests.recorder.test_rows import record
+from tests.recorder.test_wide import check_money
 from tests.recorder.venue import Venue
 
 OpenDatabase = Callable[[str], Database]
@@ -128,6 +132,44 @@ def test_a_plain_database_gets_hypertables_when_the_extension_comes(
     assert contents(database) == before
     venue.trade(10)
     record(database, venue, Random(1))
+
+
+def test_a_database_of_the_first_release_is_brought_up_to_date(
+    open_database: OpenDatabase, schema: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    venue = Venue(6)
+    venue.trade(150, commands_max=30)
+    database = open_database(schema)
+    record(database, venue, Random(1))
+    new = contents(database)
+    for file in migrations.FOLDER.glob("000[123]*.sql"):
+        shutil.copy(file, tmp_path)
+    with monkeypatch.context() as before:
+        before.setattr("recorder.migrations.FOLDER", tmp_path)
+        database = open_database(schema + "_old")
+        for (table,) in database.fetch(
+            "SELECT table_name::text FROM information_schema.tables "
+            "WHERE table_schema = current_schema() AND table_type = 'BASE TABLE' "
+            "AND table_name <> 'migrations'",
+            (),
+        ):
+            columns = database.fetch(
+                "SELECT string_agg(column_name, ', ') FROM information_schema.columns "
+                "WHERE table_schema = current_schema() AND table_name = %b",
+                (table,),
+            )[0][0]
+            copied = f"INSERT INTO {table} ({columns}) SELECT {columns} FROM {schema}.{table}"
+            database.fetch(f"{copied} ON CONFLICT DO NOTHING RETURNING 1", ())
+    database = open_database(schema + "_old")
+    old = contents(database)
+    assert [row[:-1] for row in old.pop("balance_changes")] == [
+        row[:-1] for row in new.pop("balance_changes")
+    ]
+    assert old == new
+    check_money(database, venue, ("ann", "bob", "cat", "fees"))
+    venue.trade(10)
+    record(database, venue, Random(1))
+    check_money(database, venue, ("ann", "bob", "cat", "fees"))
 
 
 @given(
