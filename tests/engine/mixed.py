@@ -5,13 +5,14 @@ open, a market that is closed and can be settled, two runners whose odds meet. W
 as a plan of several commands (a runner is removed: halt, remove, open again).
 """
 
+from collections.abc import Callable
 from random import Random
 
 from bus import commands as c
 from bus.codec import encode_command
 from engine.exchange import Limits
 from tests.engine.naive import Naive
-from tests.engine.naive_state import DAY_NS, Order
+from tests.engine.naive_state import DAY_NS, Market, Order, Outcome
 
 SECOND_NS = 10**9
 MS_NS = 10**6
@@ -43,6 +44,7 @@ LIMITS = (
     limits(8, 3, 1, 60, 14),
     limits(60, 6, 5, 200, 30),
     limits(200, 20, 20, 400, 60),
+    limits(12, 4, 2, 18, 20),
 )
 TRADERS = ("ann", "bob", "cat", "dan", "sim")
 HOUSE = "hse"
@@ -51,6 +53,8 @@ FUNDS = {"ann": 90_000, "bob": 20_000, "cat": 4_000, "dan": 200_000, HOUSE: 30_0
 SPOT = {"AB": ("A", "B"), "CA": ("C", "A")}
 A_MARKET = (1, 0, 30, 6, 9, 10_000, 33_333)
 """Tick 1, lot of 30 atoms, highest price and quantity, fees of 1 % and 3.3333 %."""
+TIERS = {1: (-20_000, 33_333), 2: (-30_000, 30_000)}
+"""Fees of tiers in one market: rebates for makers."""
 ODDS = (101, 120, 150, 160, 200, 220, 250, 280, 300, 340, 400, 500, 1000, 100_000)
 BINARY = (1, 2_000, 4_000, 4_900, 5_000, 5_100, 6_000, 9_999)
 
@@ -65,6 +69,8 @@ def setup() -> list[tuple[int, c.Command]]:
         made += [c.Deposit(f"{name}-{asset}", *BY, name, asset, atoms // 9) for asset in "ABC"]
         made.append(c.Deposit(f"{name}-D", *BY, name, "D", atoms))
     made.append(c.SetAccountTerms("unfunded", *BY, "sim", True, 0, 1, ""))
+    made += [c.SetFeeTier(f"tier-{tier}", *BY, "AB", tier, *fees) for tier, fees in TIERS.items()]
+    made += [c.SetAccountTerms(f"tier-{name}", *BY, name, False, 1, 1, "") for name in ("ann", "cat")]
     made.append(outcome_market("B1", "bin", 0))
     made.append(outcome_market("T1", "two", 0))
     made.append(outcome_market("R1", "race", 0))
@@ -96,7 +102,7 @@ class Mixed:
         self.count = 0
         self.made = 1
         self.sent: list[c.Command] = []
-        self.plan: list[c.Command] = []
+        self.plan: list[c.Command | Callable[[], c.Command]] = []
         self.style = self.random.choice(["all", "all", "spot", "two", "race", "bin", "calm"])
 
     # ---- choices --------------------------------------------------------------------------------
@@ -181,14 +187,15 @@ class Mixed:
         """Return the next command and its time."""
         random = self.random
         waits = [0] * 12 + [10 * MS_NS, 60 * MS_NS, 200 * MS_NS, SECOND_NS // 3, SECOND_NS, 3 * SECOND_NS]
-        self.now_ns += random.choice(waits)
-        if self.one_in(3_000):
+        self.now_ns += random.choice(waits) + random.choice([0, 1])
+        if self.one_in(1_000):
             self.now_ns += DAY_NS // 2
         due = self.naive.next_due_ns()
         if 0 <= due <= self.now_ns and not self.one_in(4):
             command: c.Command = c.Continue()
         elif self.plan and not self.one_in(6):
-            command = self.plan.pop(0)
+            planned = self.plan.pop(0)
+            command = planned() if callable(planned) else planned
             if not isinstance(command, c.Continue):
                 command = command._replace(valid_until_ns=self.now_ns + SECOND_NS)  # type: ignore[union-attr]
         else:
@@ -257,8 +264,12 @@ class Mixed:
             p = p._replace(expires_ns=max(0, self.now_ns + after))
         if self.one_in(3):
             p = p._replace(prevention=random.randint(0, 5))
-        if self.one_in(4):
-            p = p._replace(group=random.choice(GROUPS) if not self.one_in(20) else "g9")
+        if self.one_in(2):
+            there_are = (
+                list(self.naive.accounts[p.account].groups) if p.account in self.naive.accounts else []
+            )
+            p = p._replace(group=random.choice(there_are) if there_are and not self.one_in(20) else "")
+            p = p._replace(group="g9") if self.one_in(50) else p
         if (p.market not in SPOT and self.one_in(3)) or self.one_in(60):
             p = p._replace(persists=True)
         kind = random.choice([0, 0, 0, 1, 1, 2, 3]) if trigger is None else trigger
@@ -383,16 +394,18 @@ class Mixed:
         if kind < 4:
             return c.CancelAfter(*head, random.choice([0, 100 * MS_NS, SECOND_NS, 10 * SECOND_NS]))
         if kind < 7:
-            lots, window = random.choice([0, 2, 4, 8, 20]), random.choice([MS_NS, SECOND_NS, 10 * SECOND_NS])
+            lots = random.choice([0, 2, 2, 3, 5, 20])
+            window = random.choice([MS_NS, SECOND_NS, 60 * SECOND_NS])
             return c.SetGroup(*head, random.choice(GROUPS), lots, window)
         name = self.market()
-        worst = random.choice([0, -1_000, -10_000, -100_000])
+        worst = random.choice([0, -1_000, -10_000, -100_000, -1_000_000])
         outcome = [m.name for m in self.naive.markets.values() if m.outcome and m.state == 1]
         if outcome and not self.one_in(10):
             name = random.choice(outcome)
             there = self.naive.markets[name].outcome
-            if there is not None and there.accounts and not self.one_in(9):
-                head = (head[0], random.choice(there.accounts), head[2])
+            if there is not None and there.trades and not self.one_in(9):
+                trade = random.choice(there.trades)
+                head = (head[0], random.choice([trade.buyer, trade.seller]), head[2])
         return c.CashOut(*head, name, random.choice([1_000_000, 500_000, 333_333, 1]), worst)
 
     def administration(self) -> c.Command:
@@ -435,7 +448,7 @@ class Mixed:
             if self.one_in(2):
                 few, many = (0, 0), (0, 0)
             return c.SetAccountLimits(*head, self.account(), random.choice(["", self.market()]), *few, *many)
-        if kind < 27:
+        if kind < 25:
             return c.SetMarketState(*head, self.market(), random.choice([1, 1, 1, 2, 3, 3, 4, 5]))
         return self.begin_plan(head)
 
@@ -443,12 +456,14 @@ class Mixed:
         """Begin a plan of commands for a market; return the first."""
         random, name = self.random, self.market()
         market = self.naive.markets.get(name)
-        kind = random.randrange(7)
+        kind = random.randrange(12)
+        if market is not None and kind > 6:
+            return self.gather(market, kind)
 
         def state(to: int) -> c.SetMarketState:
             return c.SetMarketState(*self.operator(), name, to)
 
-        plan: list[c.Command] = []
+        plan: list[c.Command | Callable[[], c.Command]] = []
         if market is None or kind == 0 or (market.outcome is None and kind > 1):
             self.plan = [state(1)]
             return state(3)
@@ -476,6 +491,104 @@ class Mixed:
             return self.end(name)
         self.plan = plan
         return state(random.choice([2, 4]))
+
+    def limit(self, book: str, side: int, account: str = "") -> c.PlaceOrder:
+        """Return a limit order that may rest, at any price."""
+        prices = self.naive.books[book].made.model
+        price = self.random.choice(((1, 2, 3, 4, 5, 6), BINARY, (200, 250, 280, 300, 340, 400))[prices - 1])
+        return c.PlaceOrder(*self.head(account), book, side, 1, 1, False, price, max(1, self.qty(book)), 0)
+
+    def gather(self, market: Market, kind: int) -> c.Command:
+        """Begin a plan for what needs many orders: an auction, a cross match, a cascade, a mass cancel."""
+        random, name = self.random, market.name
+        books = [book.name for book in market.books]
+        book, side = random.choice(books), random.choice([1, 2])
+        plan: list[c.Command | Callable[[], c.Command]] = []
+        if kind == 7 and len(books) > 2:
+            others = [other for other in books if other != book]
+            plan += [
+                (lambda b=b: self.limit(b, side, random.choice(TRADERS))) for b in others for _ in range(2)
+            ]
+            plan += [lambda: self.limit(book, side), lambda: self.limit(book, side)]
+        elif kind in (7, 8):
+            plan += [(lambda n=n: self.limit(random.choice(books), 1 + n % 2)) for n in range(8)]
+            plan += [lambda: self.advanced(None, book), self.pair]
+            plan.append(c.SetMarketState(*self.operator(), name, 1))
+            if self.one_in(2):
+                plan += [self.plain, c.SetMarketState(*self.operator(), name, random.choice([1, 2, 3]))]
+            self.plan = plan
+            return c.SetMarketState(*self.operator(), name, 3)
+        elif kind == 9:
+            plan += [lambda: self.advanced(None, book, random.choice([1, 2, 3])) for _ in range(7)]
+            plan += [lambda: self.limit(book, 1), lambda: self.limit(book, 2), lambda: self.plain(None, book)]
+        elif kind == 10 or market.outcome is None:
+            plan += [lambda: self.limit(random.choice(books), random.choice([1, 2])) for _ in range(9)]
+            account = random.choice(TRADERS)
+            plan.append(
+                random.choice(
+                    [
+                        c.CancelMarket(*self.operator(), random.choice([book, name])),
+                        c.CancelAll(*self.head(account), ""),
+                        c.SetAccountState(*self.operator(), account, 2),
+                        c.CancelWhere(*self.operator(), "", "", 0, 0, 0),
+                    ]
+                )
+            )
+            plan += [
+                lambda: self.plain(None, book),
+                lambda: self.plain(self.head(account)),
+                lambda: self.limit(book, 1),
+            ]
+            plan += [self.change, self.administration, c.SetAccountState(*self.operator(), account, 1)]
+        else:
+            return self.shorten(market, market.outcome)
+        self.plan = plan
+        return self.plain(None, book)
+
+    def shorten(self, market: Market, outcome: Outcome) -> c.Command:
+        """Begin a plan that leaves an account short: its funds are withdrawn, then its trades change."""
+        random, name = self.random, market.name
+        account = random.choice(outcome.accounts or list(TRADERS))
+
+        def withdraw() -> c.Command:
+            amount = max(1, self.naive.available(account, "D") - random.choice([0, 0, 150]))
+            return c.Withdraw(*self.operator(), account, "D", amount)
+
+        change: c.Command = c.VoidTrades(*self.operator(), name, self.now_ns - 3 * SECOND_NS, self.now_ns + 1)
+        if not outcome.binary and self.one_in(2):
+            change = c.RemoveRunner(
+                *self.operator(), name, random.choice(outcome.runners), random.choice([0, 90_000])
+            )
+        few, other = random.choice([50, 400, 5_000]), random.choice([t for t in TRADERS if t != account])
+        book = random.choice(market.books).name
+        price, lots = (5_000, random.choice([1, 2])) if outcome.binary else (300, random.choice([3, 10]))
+
+        def at(name: str, side: int) -> c.PlaceOrder:
+            return c.PlaceOrder(*self.head(name), book, side, 1, 1, False, price, lots, 0)
+
+        def void_last() -> c.Command:
+            last = outcome.trades[-1].time_ns if outcome.trades else self.now_ns
+            return c.VoidTrades(*self.operator(), name, last, self.now_ns + 1)
+
+        self.plan = [
+            *(
+                lambda name=name, side=side: at(name, side)
+                for name, side in ((other, 1), (account, 2), (other, 2))
+            ),
+            lambda: at(account, 1),
+            lambda: self.limit(market.books[0].name, random.choice([1, 2]), account),
+            withdraw,
+            c.SetMarketState(*self.operator(), name, 2),
+            random.choice([change, void_last, void_last]),
+            c.Continue(),
+            lambda: c.Deposit(*self.operator(), account, "D", few),
+            c.SetMarketState(*self.operator(), name, 1),
+            lambda: self.limit(market.books[0].name, 1, account),
+            c.CancelAll(*self.head(account), ""),
+            withdraw,
+            lambda: c.Deposit(*self.operator(), account, "D", 3_000),
+        ]
+        return c.SetMarketState(*self.operator(), name, 1)
 
     def end(self, name: str) -> c.Command:
         """Begin to close, settle or void a market, and make another of its kind."""

@@ -49,9 +49,31 @@ class Versus:
         assert self.real.next_seq == self.naive.next_seq
         real_due, naive_due = self.real.next_due_ns(), self.naive.next_due_ns()
         assert real_due == naive_due, f"next due: engine {real_due}, naive {naive_due}"
-        for event in got:
-            self.seen[what(event)] += 1
+        self.count(command, got)
         return got
+
+    def count(self, command: c.Command, events: list[e.Event]) -> None:
+        """Count which rules occurred."""
+        naive = self.naive
+        for event in events:
+            self.seen[what(event)] += 1
+        self.seen[f"follow-ups behind one command: {len(naive.transactions) - 1}"] += 1
+        for job in naive.jobs:
+            self.seen[f"job goes on: {job.kind}"] += 1
+        if len(naive.jobs) > 1:
+            self.seen["jobs take turns"] += 1
+        if any(book.queue for book in naive.books.values()):
+            self.seen["triggered orders left over"] += 1
+        pro_rata = [m for m in naive.markets.values() if m.matching == c.MatchingRule.PRO_RATA]
+        books = [book.name for market in pro_rata for book in market.books]
+        met = {
+            (event.taker_order_id, event.price_ticks)
+            for event in events
+            if isinstance(event, e.TradeExecuted)
+        }
+        trades = [event for event in events if isinstance(event, e.TradeExecuted) and event.market in books]
+        if len(trades) > len(met):
+            self.seen["level shared out pro rata"] += 1
 
     def compare(self) -> None:
         """Compare books, balances, open orders and the answers kept; check both."""
