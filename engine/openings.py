@@ -123,7 +123,6 @@ class Openings:
         for index, job in enumerate(waiting):
             if isinstance(job, Uncross) and job.name == name:
                 if job.price_ticks:
-                    if job.price_ticks:
                     job.finish(self._state)
                 job.mark(-1)
                 del waiting[index]
