@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import zmq
 
 from bus.commands import (
     OPERATOR,
@@ -16,10 +17,10 @@ from bus.commands import (
     Side,
 )
 from bus.events import TradeKind
-from bus.market_data import AUCTION, Auction, MarketRow, Offer, Trade
+from bus.market_data import AUCTION, Auction, MarketRow, Offer, Ticker, Trade
 from tests.feed.crowd import Crowd
 from tests.feed.subscriber import Book
-from tests.feed.test_service import NO_REPLAY
+from tests.feed.test_service import NO_REPLAY, recorded_seq
 from tests.poll import until
 from tests.processes import Processes
 
@@ -28,9 +29,9 @@ A, B = "match:a", "match:b"
 
 @pytest.fixture
 def crowd(short_dir: Path) -> Iterator[tuple[Crowd, Processes]]:
-    """Engine, archive and feed, and who trades with them."""
+    """Engine, archive, recorder and feed, and who trades with them."""
     with Processes(short_dir, "feed.heartbeat_ms=100", "engine.indication_interval_ms=1") as processes:
-        processes.start_all(["engine", "archive", "feed"])
+        processes.start_all(["engine", "archive", "recorder", "feed"])
         with Crowd(processes) as crowd:
             yield crowd, processes
 
@@ -94,8 +95,14 @@ def test_a_market_of_two_runners_is_told_with_its_auction_and_offers(
     assert (book.bids, book.asks) == ({300: 6}, {})
     before = venue.feed("offers", B).result
     processes.kill("feed")
-    processes.start("feed", NO_REPLAY, "feed.history_timeout_s=0.5")
-    venue.feed_at(venue.engine("status").seq)
+    history = venue.stranger(zmq.DEALER, "recorder_query")
+    seq = venue.engine("status").seq
+    until(lambda: recorded_seq(history) >= seq, what="the recorder at the same seq")
+    processes.start("feed", NO_REPLAY)
+    assert venue.feed_at(seq).result["complete"]
+    assert [Trade(*row) for row in venue.feed("trades", A, -1, 9).result[2]] == [trade]
+    ticker = Ticker(*venue.feed("ticker", A).result)
+    assert (ticker.last_ticks, ticker.volume_lots, ticker.trades) == (trade.price_ticks, "4", 1)
     assert venue.feed("offers", B).result == before
     row = MarketRow(*venue.feed("last", f"market.{A}").result[5])
     assert (row.state, row.model, row.outcome_market, row.last_trade_id) == (1, MarketModel.ODDS, "match", 1)
