@@ -141,8 +141,9 @@ class Implied:
         """
         other, lays, unit = other_book(market), side == _LAY, market.unit_atoms
         mode, fills_left, begun, loss = prevention or account.prevention, self._state.fills_max, left, 0
-        direct_makers = _makers(market.asks if lays else market.bids)
-        other_makers = _makers(other.bids if lays else other.asks)
+        cancels = account.family if mode == _CANCEL_MAKER else ""
+        direct_makers = _makers(market.asks if lays else market.bids, cancels)
+        other_makers = _makers(other.bids if lays else other.asks, cancels)
         direct, implied = next(direct_makers, None), next(other_makers, None)
         while left:
             if direct is not None and (direct[0] > limit_ticks if lays else direct[0] < limit_ticks):
@@ -302,10 +303,11 @@ class Implied:
         return used
 
 
-def _makers(half: "Half") -> Iterator[tuple[int, "Order", int]]:
+def _makers(half: "Half", cancelled_family: str) -> Iterator[tuple[int, "Order", int]]:
     """Yield ``(price, order, lots)`` of one side as takers would meet them, icebergs as they renew.
 
-    Of the two legs of a pair of which one cancels the other, the one that is met first alone.
+    Of the two legs of a pair of which one cancels the other, the one that is met first alone. Orders of
+    ``cancelled_family`` are cancelled when they are met, with what they hide.
     """
     met: list[Pair] = []
     for level in half.levels():
@@ -316,7 +318,7 @@ def _makers(half: "Half") -> Iterator[tuple[int, "Order", int]]:
             renewed: list[tuple[Order, int, int]] = []
             for order, lots, hidden in row:
                 yield level.price_ticks, order, lots
-                if hidden:
+                if hidden and order.account.family != cancelled_family:
                     assert order.terms is not None
                     more = min(hidden, order.terms.display_lots)
                     renewed.append((order, more, hidden - more))
