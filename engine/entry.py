@@ -91,9 +91,7 @@ class Entry:
         if is_market or post_only or budget or not qty:
             _check_combination(fields, market)
         if leg == SECOND and is_market and side == _BUY and not budget and market.model == _SPOT:
-            raise Refusal(
-                Code.INVALID_COMBINATION, f"expected a budget on a spot market buy that waits, was {qty} lots"
-            )
+            _refuse_lots(qty)
         terms = _terms_of(fields, market) if advanced else None
         trigger = terms.trigger if terms is not None else 0
         if market.gathering and not trigger:
@@ -109,39 +107,24 @@ class Entry:
             refuse_qty(market, qty)
         if terms is not None:
             self._check_terms(account, market, fields, terms)
-        if (tif == _GTC or tif > _FOK or trigger or leg == SECOND) and (
-            account.open_orders >= state.limits.open_orders_per_account_max
-        ):
-            most = state.limits.open_orders_per_account_max
-            raise Refusal(
-                Code.TOO_MANY_OPEN_ORDERS,
-                f"expected fewer than {most} open orders, was {account.open_orders}",
-            )
+        stays = tif == _GTC or tif > _FOK or trigger != 0 or leg == SECOND
+        if stays and account.open_orders >= state.limits.open_orders_per_account_max:
+            _refuse_more(account, state.limits.open_orders_per_account_max)
         if account.limits is not None or market.band_ppm:
-            if tif == _GTC or tif > _FOK or trigger or leg == SECOND:
-                risk.check_count(account, market)
-            risk.check_size(account, market, side, price, qty, budget)
-            if not is_market:
-                risk.check_band(market, price)
+            _check_limits(account, market, fields, stays)
         if trigger:
             assert terms is not None
             self._check_trigger(market, side, terms)
         elif post_only or leg == OCO_LEG:
-            best = self._matching.crossing(market, side, price)
-            if best:
-                refuse_crossing(best, price)
-        outcome = market.outcome
-        delayed = outcome is not None and outcome.bet_delay_ns > 0 and self._delays(account, market, fields)
-        if leg in (OCO_LEG, SECOND):
-            delayed = False
+            self._refuse_crossing(market, side, price)
+        delayed = market.outcome is not None and self._delays(account, market, fields, leg)
         loss = self._loss(account, market, fields, trigger != 0 or delayed or leg == SECOND)
         self.loss_atoms = loss
         if market.outcome is not None:
-            self.held_atoms = (
-                outcomes.hold_unchecked(account, market, side, loss)
-                if leg
-                else outcomes.hold(account, market, side, loss)
-            )
+            if leg:
+                self.held_atoms = outcomes.hold_unchecked(account, market, side, loss)
+            else:
+                self.held_atoms = outcomes.hold(account, market, side, loss)
         else:
             self.held_atoms = loss
             asset = market.quote if side == _BUY else market.base
@@ -153,15 +136,8 @@ class Entry:
         if account.limits is not None and not leg:
             self.check_position(account, market, side, qty, budget)
         order = Order(0, client_order_id, account, market, side, post_only, price, qty, state.now_ns)
-        if terms is None and leg:
-            terms = Terms(order_type, tif)
-            terms.budget_atoms = budget
-        if terms is not None:
-            order.terms = terms
-            if leg == SECOND:
-                terms.waits = _WAITS_PAIR
-            elif trigger:
-                terms.waits = _WAITS_TRIGGER
+        if terms is not None or leg:
+            _give_terms(order, terms, fields, leg)
         if delayed:
             self._delay(order, order_type, tif, budget)
         return order
@@ -249,8 +225,16 @@ class Entry:
                 f" was {trigger_ticks}",
             )
 
-    def _delays(self, account: Account, market: Market, fields: Array) -> bool:
-        """Return whether an order that does not wait for a trigger could match now, in an in-play market."""
+    def _refuse_crossing(self, market: Market, side: int, price: int) -> None:
+        best = self._matching.crossing(market, side, price)
+        if best:
+            refuse_crossing(best, price)
+
+    def _delays(self, account: Account, market: Market, fields: Array, leg: int) -> bool:
+        """Return whether an order that waits for nothing else could match now, in an in-play market."""
+        assert market.outcome is not None
+        if not market.outcome.bet_delay_ns or leg in (OCO_LEG, SECOND):
+            return False
         side: int = fields[5]
         price: int = fields[9] or market.worst_ticks(side)
         qty: int = fields[10]
@@ -296,7 +280,7 @@ def _terms_of(fields: Array, market: Market) -> Terms | None:
         expected = "an end (expires_ns) with GTT and only with it"
     elif tif > _FOK and not limited:
         expected = "GTT and DAY on limit orders only"
-    elif ((trigger == _STOP or trigger == _TAKE_PROFIT) != (trigger_ticks > 0)) or (
+    elif (trigger in (_STOP, _TAKE_PROFIT)) != (trigger_ticks > 0) or (
         (trigger == _TRAILING) != (trail_ticks > 0)
     ):
         expected = "a trigger price with STOP or TAKE_PROFIT, a distance with TRAILING, each only then"
@@ -319,6 +303,28 @@ def _terms_of(fields: Array, market: Market) -> Terms | None:
     terms.trigger_ticks, terms.trail_ticks, terms.expires_ns = trigger_ticks, trail_ticks, expires_ns
     terms.prevention, terms.persists, terms.budget_atoms = prevention, persists, budget
     return terms
+
+
+def _give_terms(order: Order, terms: Terms | None, fields: Array, leg: int) -> None:
+    """Give an order its terms, and let it wait for its pair or trigger."""
+    if terms is None:
+        terms = Terms(fields[6], fields[7])
+        terms.budget_atoms = fields[11]
+    order.terms = terms
+    if leg == SECOND:
+        terms.waits = _WAITS_PAIR
+    elif terms.trigger:
+        terms.waits = _WAITS_TRIGGER
+
+
+def _check_limits(account: Account, market: Market, fields: Array, stays: bool) -> None:
+    """Check an order's limits, but of its position, and the band; ``stays``: it may rest or wait."""
+    if stays:
+        risk.check_count(account, market)
+    price: int = fields[9]
+    risk.check_size(account, market, fields[5], price, fields[10], fields[11])
+    if fields[6] != _MARKET:
+        risk.check_band(market, price)
 
 
 def refuse_closed(market: Market, account: Account) -> None:
@@ -350,9 +356,9 @@ def _check_combination(fields: Array, market: Market) -> None:
         expected, was = "a quantity in an outcome market", f"a budget of {budget} atoms"
     elif budget and not (is_market and side == _BUY and tif != _FOK):
         expected, was = "a budget only on a market buy as IOC", _words(fields)
-    elif is_market and (price or post_only or (tif != _IOC and tif != _FOK)):
+    elif is_market and (price or post_only or tif not in (_IOC, _FOK)):
         expected, was = "a market order without price or post-only, as IOC or FOK", _words(fields)
-    elif post_only and (tif == _IOC or tif == _FOK):
+    elif post_only and tif in (_IOC, _FOK):
         expected, was = "post-only on an order that may rest", _words(fields)
     else:
         return
@@ -382,6 +388,18 @@ def refuse_qty(market: Market, qty: int) -> None:
     """Refuse a quantity out of range."""
     raise Refusal(
         Code.QTY_OUT_OF_RANGE, f"expected a quantity from 1 to {market.qty_lots_max} lots, was {qty}"
+    )
+
+
+def _refuse_lots(qty: int) -> None:
+    raise Refusal(
+        Code.INVALID_COMBINATION, f"expected a budget on a spot market buy that waits, was {qty} lots"
+    )
+
+
+def _refuse_more(account: Account, most: int) -> None:
+    raise Refusal(
+        Code.TOO_MANY_OPEN_ORDERS, f"expected fewer than {most} open orders, was {account.open_orders}"
     )
 
 
