@@ -695,7 +695,7 @@ def check_one(x: "Naive", command: Any, placed: list[tuple[Order, int]]) -> None
         draft = check(x, command)
         p, book = draft.terms, draft.book
         order = Order(10**15 + len(placed), p.market, p, p.price_ticks, p.qty_lots)
-        order.waits = draft.waits
+        order.waits = e.Waits.PAIR if draft.waits else e.Waits.NOTHING  # counts, and is not triggered
         x.orders[order.order_id] = order
         held = draft.hold
         if book.outcome is None:
