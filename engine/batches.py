@@ -248,6 +248,8 @@ class Batches:
 
     def _place(self, place: Admitted) -> "Done":
         trading, order, fields = self._trading, place.order, place.fields
+        if order.terms is not None:
+            waiting.restart_trail(order, order.terms)
         if trading.accept(order, fields, place.held_atoms):
             return (order.order_id, 0, order.total_left)
         return trading.carry_out(order, fields[6], fields[7], fields[11], place.loss_atoms)

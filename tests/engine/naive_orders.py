@@ -718,6 +718,9 @@ def carry_out_unchecked(x: "Naive", command: Any, placed: list[tuple[Order, int]
             draft.untouched, draft.waits = False, 0
         stood_for, held = placed.pop(0)
         order = accept(x, draft, stood_for, held)
+        last = book.last
+        if order.waits == e.Waits.TRIGGER and last and touched(p, order.trigger_ticks, last, last):
+            book.queue.append(order)
         if not draft.untouched and not order.waits:
             act(x, order)
     elif isinstance(command, c.CancelOrder):
