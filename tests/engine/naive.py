@@ -580,8 +580,7 @@ class Naive:
     def do_cancel_market(self, command: c.CancelMarket) -> None:
         """Cancel all orders of a market."""
         books = self.books_named(command.market)
-        reason = e.CancelReason.MARKET_CANCELLED
-        busy = any(j.reason == reason and any(b in j.busy_books for b in books) for j in self.jobs)
+        busy = any(j.kind == "cancel" and any(b in j.busy_books for b in books) for j in self.jobs)
         refuse_if(busy, Code.MARKET_BUSY)
         named = ("", command.market, command.command_id, e.CancelReason.MARKET_CANCELLED)
         jobs.begin_mass_cancel(self, named, books)
