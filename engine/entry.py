@@ -179,7 +179,7 @@ class Entry:
         return self._matching.cost(account, market, side, qty, prevention)
 
     def _check_terms(self, account: Account, market: Market, fields: Array, terms: Terms) -> None:
-        """Check what of the terms needs the clock or the account: when it ends, its group."""
+        """Check what of the terms needs the clock, the account or the book: its end, its group, its place."""
         now_ns, tif = self._state.now_ns, fields[7]
         if tif == _GTT:
             ahead_ns = terms.expires_ns - now_ns
@@ -198,6 +198,12 @@ class Entry:
             if group.tripped:
                 raise Refusal(Code.GROUP_TRIPPED, f"expected a group that has not tripped, was {name}")
             terms.group = group
+        trailing_max = self._state.limits.trailing_per_market_max
+        if terms.trigger == _TRAILING and market.stops is not None and market.stops.trailing >= trailing_max:
+            raise Refusal(
+                Code.TOO_MANY_OPEN_ORDERS,
+                f"expected fewer than {trailing_max} trailing orders, was {trailing_max}",
+            )
 
     def _check_trigger(self, market: Market, side: int, terms: Terms) -> None:
         """Refuse a trigger that is there already, and set where a trailing one stands."""
@@ -206,12 +212,6 @@ class Entry:
             if not last:
                 raise Refusal(
                     Code.NO_LAST_PRICE, f"expected a market with a trade to trail, was {market.name} without"
-                )
-            if market.stops is not None and market.stops.trailing >= (
-                most := self._state.limits.trailing_per_market_max
-            ):
-                raise Refusal(
-                    Code.TOO_MANY_OPEN_ORDERS, f"expected fewer than {most} trailing orders, was {most}"
                 )
             terms.best_ticks = last
             terms.trigger_ticks = last + terms.trail_ticks if side == _BUY else last - terms.trail_ticks
