@@ -42,7 +42,7 @@ def dump(state: State) -> Iterator[bytes]:
             yield from _rows("order", map(_order_row, half.orders()))
         if market.stops is not None:
             yield from _rows("waiting", map(_order_row, market.stops.orders.values()))
-    yield from _rows("pair", map(pairs.pair_row, _pairs(state)))
+    yield from _rows("pair", sorted(map(pairs.pair_row, _pairs(state))))
     yield from _rows("position", (outcomes.position_row(p) for m in markets for p in m.positions))
     yield from _rows("bet", (outcomes.bet_row(m.name, bet) for m in markets for bet in m.bets))
     yield from _rows("queued", map(_kept_row, state.due_ids.in_order()))
