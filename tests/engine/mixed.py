@@ -196,8 +196,8 @@ class Mixed:
         elif self.plan and not self.one_in(6):
             planned = self.plan.pop(0)
             command = planned() if callable(planned) else planned
-            if not isinstance(command, c.Continue):
-                command = command._replace(valid_until_ns=self.now_ns + SECOND_NS)  # type: ignore[union-attr]
+            if not isinstance(command, (c.Continue, c.OpenLink, c.StartEngine)):
+                command = command._replace(valid_until_ns=self.now_ns + SECOND_NS)
         else:
             command = self.command()
         self.sent.append(command)
@@ -498,6 +498,10 @@ class Mixed:
         price = self.random.choice(((1, 2, 3, 4, 5, 6), BINARY, (200, 250, 280, 300, 340, 400))[prices - 1])
         return c.PlaceOrder(*self.head(account), book, side, 1, 1, False, price, max(1, self.qty(book)), 0)
 
+    def limits_at(self, book: str, side: int) -> Callable[[], c.Command]:
+        """Return what makes a trader's limit order when its turn comes."""
+        return lambda: self.limit(book, side, self.random.choice(TRADERS))
+
     def gather(self, market: Market, kind: int) -> c.Command:
         """Begin a plan for what needs many orders: an auction, a cross match, a cascade, a mass cancel."""
         random, name = self.random, market.name
@@ -506,12 +510,10 @@ class Mixed:
         plan: list[c.Command | Callable[[], c.Command]] = []
         if kind == 7 and len(books) > 2:
             others = [other for other in books if other != book]
-            plan += [
-                (lambda b=b: self.limit(b, side, random.choice(TRADERS))) for b in others for _ in range(2)
-            ]
+            plan += [self.limits_at(other, side) for other in others for _ in range(2)]
             plan += [lambda: self.limit(book, side), lambda: self.limit(book, side)]
         elif kind in (7, 8):
-            plan += [(lambda n=n: self.limit(random.choice(books), 1 + n % 2)) for n in range(8)]
+            plan += [self.limits_at(random.choice(books), 1 + n % 2) for n in range(8)]
             plan += [lambda: self.advanced(None, book), self.pair]
             plan.append(c.SetMarketState(*self.operator(), name, 1))
             if self.one_in(2):
@@ -524,16 +526,13 @@ class Mixed:
         elif kind == 10 or market.outcome is None:
             plan += [lambda: self.limit(random.choice(books), random.choice([1, 2])) for _ in range(9)]
             account = random.choice(TRADERS)
-            plan.append(
-                random.choice(
-                    [
-                        c.CancelMarket(*self.operator(), random.choice([book, name])),
-                        c.CancelAll(*self.head(account), ""),
-                        c.SetAccountState(*self.operator(), account, 2),
-                        c.CancelWhere(*self.operator(), "", "", 0, 0, 0),
-                    ]
-                )
-            )
+            cancels: list[c.Command] = [
+                c.CancelMarket(*self.operator(), random.choice([book, name])),
+                c.CancelAll(*self.head(account), ""),
+                c.SetAccountState(*self.operator(), account, 2),
+                c.CancelWhere(*self.operator(), "", "", 0, 0, 0),
+            ]
+            plan.append(random.choice(cancels))
             plan += [
                 lambda: self.plain(None, book),
                 lambda: self.plain(self.head(account)),

@@ -44,12 +44,10 @@ def filtered(side: int, low: int, high: int) -> Matches:
     """Return whether an order is of the side (0: any) and within the prices (0: no bound)."""
 
     def matches(order: Order) -> bool:
-        price = order.price or order.terms.trigger_ticks
-        if order.terms.trail_ticks and not order.price:
-            price = order.trigger_ticks
-        if (low or high) and not price:
+        if (low or high) and not order.price and not order.terms.trigger:
             return False
-        return (not side or order.side == side) and price >= low and (not high or price <= high)
+        price = order.price or order.trigger_ticks
+        return (not side or order.side == side) and (not low or price >= low) and (not high or price <= high)
 
     return matches
 
