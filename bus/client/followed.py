@@ -253,7 +253,7 @@ class Trades:
     def _add(self, rows: Sequence[Sequence[Any]]) -> None:
         for row in rows:
             if self.last_trade_id is None or row[0] > self.last_trade_id:
-                self._items.append(Trade(*row[:6]))
+                self._items.append(Trade(*row[: len(Trade._fields)]))
                 self.last_trade_id = row[0]
 
 

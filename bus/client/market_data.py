@@ -158,7 +158,7 @@ class Following:
 
     def market(self, market: str) -> Newest[MarketRow]:
         """Follow a market's state."""
-        return self.follow(Newest(f"market.{market}", lambda row: MarketRow(*row[:17])))
+        return self.follow(Newest(f"market.{market}", lambda row: MarketRow(*row[: len(MarketRow._fields)])))
 
     def candles(self, market: str, interval: str, past: int = 500) -> Candles:
         """Follow a market's candles of an interval such as ``1m``."""
@@ -207,7 +207,7 @@ class Following:
         while True:
             rows = yield from self._query("markets", (after, PAGE_MARKETS))
             for wire_row in rows:
-                row = MarketRow(*wire_row[:17])
+                row = MarketRow(*wire_row[: len(MarketRow._fields)])
                 created = MarketCreated(row.market, row.base, row.quote, *row[5:13])
                 self.units[row.market] = MarketUnits(created, row.base_decimals, row.quote_decimals)
                 found[row.market] = row
