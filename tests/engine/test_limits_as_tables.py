@@ -6,20 +6,21 @@ import pytest
 
 from bus import commands as c
 from engine.exchange import Exchange
+from tests.engine.naive import Naive
 from tests.engine.tables import LIMITS, Scene, play
 
 Plays = Callable[..., None]
 
 
-@pytest.fixture
-def plays() -> Plays:
+@pytest.fixture(params=["real", "naive"])
+def plays(request: pytest.FixtureRequest) -> Plays:
     """Play a scenario on a new exchange and compare."""
 
     def run(text: str, maker_fee_ppm: int = 0, taker_fee_ppm: int = 0) -> None:
-        exchange = Exchange(LIMITS)
-        expected, out = play(Scene(exchange, maker_fee_ppm, taker_fee_ppm), text)
+        venue: Exchange | Naive = Exchange(LIMITS) if request.param == "real" else Naive(LIMITS)
+        expected, out = play(Scene(venue, maker_fee_ppm, taker_fee_ppm), text)
         assert out == expected
-        exchange._check()
+        venue._check()
 
     return run
 

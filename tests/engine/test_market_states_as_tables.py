@@ -6,20 +6,21 @@ import pytest
 
 from bus import commands as c
 from engine.exchange import Exchange
+from tests.engine.naive import Naive
 from tests.engine.tables import LIMITS, Scene, play, tidy
 
 Plays = Callable[..., None]
 
 
-@pytest.fixture
-def plays() -> Plays:
+@pytest.fixture(params=["real", "naive"])
+def plays(request: pytest.FixtureRequest) -> Plays:
     """Play a scenario on a new exchange and compare."""
 
     def run(text: str) -> None:
-        exchange = Exchange(LIMITS)
-        expected, out = play(Scene(exchange), text)
+        venue: Exchange | Naive = Exchange(LIMITS) if request.param == "real" else Naive(LIMITS)
+        expected, out = play(Scene(venue), text)
         assert out == expected
-        exchange._check()
+        venue._check()
 
     return run
 
