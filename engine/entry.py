@@ -77,10 +77,15 @@ class Entry:
         ``leg``: whether it is of a pair, whose funds and position are checked together by the caller.
         """
         state = self._state
-        client_order_id, name, side, order_type, tif, post_only, price, qty, budget = (
-            fields[1], fields[4], fields[5], fields[6], fields[7], fields[8], fields[9], fields[10],
-            fields[11],
-        )  # fmt: skip
+        client_order_id: str = fields[1]
+        name: str = fields[4]
+        side: int = fields[5]
+        order_type: int = fields[6]
+        tif: int = fields[7]
+        post_only: bool = fields[8]
+        price: int = fields[9]
+        qty: int = fields[10]
+        budget: int = fields[11]
         market = state.markets.get(name)
         if market is None:
             raise Refusal(Code.UNKNOWN_MARKET, f"expected a market that exists, was {name}")
@@ -120,19 +125,7 @@ class Entry:
         delayed = market.outcome is not None and self._delays(account, market, fields, leg)
         loss = self._loss(account, market, fields, trigger != 0 or delayed or leg == SECOND)
         self.loss_atoms = loss
-        if market.outcome is not None:
-            if leg:
-                self.held_atoms = outcomes.hold_unchecked(account, market, side, loss)
-            else:
-                self.held_atoms = outcomes.hold(account, market, side, loss)
-        else:
-            self.held_atoms = loss
-            asset = market.quote if side == _BUY else market.base
-            balance = account.balances.get(asset) or account.balance(asset)
-            if balance.available < loss and not leg and not account.unfunded:
-                refuse_funds(asset, loss, balance.available)
-            balance.available -= loss
-            balance.held += loss
+        self.held_atoms = self._take(account, market, side, loss, leg != ALONE)
         if account.limits is not None and not leg:
             self.check_position(account, market, side, qty, budget)
         order = Order(0, client_order_id, account, market, side, post_only, price, qty, state.now_ns)
@@ -141,6 +134,20 @@ class Entry:
         if delayed:
             self._delay(order, order_type, tif, budget)
         return order
+
+    def _take(self, account: Account, market: Market, side: int, loss: int, unchecked: bool) -> int:
+        """Move what an order holds from available to held; return what was moved, or refuse."""
+        if market.outcome is not None:
+            if unchecked:
+                return outcomes.hold_unchecked(account, market, side, loss)
+            return outcomes.hold(account, market, side, loss)
+        asset = market.quote if side == _BUY else market.base
+        balance = account.balances.get(asset) or account.balance(asset)
+        if balance.available < loss and not unchecked and not account.unfunded:
+            refuse_funds(asset, loss, balance.available)
+        balance.available -= loss
+        balance.held += loss
+        return loss
 
     def check_position(self, account: Account, market: Market, side: int, qty: int, budget: int) -> None:
         """Check the position limit with the funds taken; give them back when it refuses."""

@@ -94,7 +94,10 @@ class Trading:
     def accept(self, order: Order, fields: Array, held_atoms: int) -> bool:
         """Give a checked order its id and announce it; return whether it is at rest or waits."""
         state, market, account = self._state, order.market, order.account
-        order_type, tif, price, terms = fields[6], fields[7], fields[9], order.terms
+        order_type: int = fields[6]
+        tif: int = fields[7]
+        price: int = fields[9]
+        terms = order.terms
         order.order_id = order_id = state.next_seq + len(state.events)
         settled, market_seq, level_lots = False, 0, 0
         account.seq += 1
