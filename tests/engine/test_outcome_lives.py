@@ -10,6 +10,7 @@ import pytest
 
 from bus import commands as c
 from bus import events as e
+from bus.codec import encode_command
 from engine.exchange import Exchange
 from engine.image import dump, restore
 from engine.state import Limits
@@ -49,7 +50,6 @@ class Life:
         runners = tuple("ABCD"[: random.choice((0, 2, 3, 4))])
         model, lot_atoms = (c.MarketModel.ODDS, 100) if runners else (c.MarketModel.BINARY, 10_000)
         house = "house" if len(runners) > 2 and random.random() < 0.3 else ""
-        self.runners = [*runners] or ["YES", "NO"]
         rule = random.choice(list(c.RemovalRule))
         sizes = (lot_atoms, 1_000, random.choice((0, 50_000)), rule)
         self.do(
@@ -138,20 +138,38 @@ class Life:
         order_type, tif = (2, 2) if market else (1, random.choice((1, 1, 1, 2, 3)))
         sizes = (0 if market else price, random.randrange(1, 9), 0)
         side = random.choice((1, 2))
-        if random.random() < 0.8:
+        if random.random() < 0.7:
             return c.PlaceOrder(*head, book.name, side, order_type, tif, False, *sizes)
         order = c.PlaceAdvanced(*head, book.name, side, order_type, tif, False, *sizes)
-        display = random.choice((0, 1)) if sizes[1] > 1 and tif == 1 else 0
-        return order._replace(display_lots=display, persists=random.random() < 0.5)
+        order = order._replace(persists=random.random() < 0.5)
+        kind = random.random()
+        if kind < 0.4:
+            return order._replace(display_lots=random.choice((0, 1)) if sizes[1] > 1 and tif == 1 else 0)
+        odds = book.model == c.MarketModel.ODDS
+        at = random.choice(ODDS) if odds else random.randrange(1, 10_000)
+        stop = order._replace(trigger=random.choice((1, 2)), trigger_ticks=at)
+        if kind < 0.7 or market:
+            return stop._replace(time_in_force=2 if market else 1)
+        first = order._replace(time_in_force=1, client_order_id=head[0] + "-first")
+        second = stop._replace(time_in_force=1, client_order_id=head[0] + "-second")
+        second = second._replace(price_ticks=at)
+        legs = (encode_command(first), encode_command(second))
+        return c.PlacePair(*head, random.choice((1, 2)), *legs)
 
     def cancel(self) -> c.Command:
-        """Return the cancel of an open order."""
+        """Return the cancel of an open order, or a change."""
         who = self.random.choice(TRADERS)
         mine = self.venue.open_orders(who)
         if not mine:
             return c.CancelAll(*self.head(who), "")
-        order = self.random.choice(mine)
-        return c.CancelOrder(*self.head(who), order[2], order[0], "")
+        order_id, _, book, _, price, qty, _ = self.random.choice(mine)
+        named = (*self.head(who), book, order_id, "")
+        kind = self.random.random()
+        if kind < 0.5:
+            return c.CancelOrder(*named)
+        if kind < 0.7:
+            return c.ReduceOrder(*named, max(qty - 1, 0))
+        return c.ReplaceOrder(*named, self.random.choice((price, self.random.choice(ODDS))), qty)
 
     def change(self) -> c.Command:
         """Return something that an operator does to a market that does not trade."""
@@ -175,6 +193,8 @@ class Life:
                 c.TurnInPlay(*head, "cup", random.choice((0, 10**7))),
                 c.Withdraw(*head, who, "USD", random.randrange(1, 1_000)),
                 c.Deposit(*head, who, "USD", random.randrange(1, 300)),
+                c.CashOut(head[0], who, head[2], "cup", random.choice((300_000, 1_000_000)), -(10**6)),
+                c.SetAccountTerms(*head, who, random.random() < 0.2, 0, random.choice((1, 1, 2, 3, 5)), ""),
                 c.CancelMarket(*head, random.choice(self.venue.state.outcome_markets["cup"].books).name),
             )
         )
