@@ -43,6 +43,17 @@ def test_core() -> None:
         assert {f"{kind}_us" for kind in (PASSIVE, CANCEL, MARKETABLE)} <= set(figures)
 
 
+def test_sizes() -> None:
+    words = ("--orders", "600", "--markets", "5", "--accounts", "60", "--commands", "1000", "--rounds", "1")
+    found = run("sizes", *words)
+    for dimension, largest in (("orders", "600"), ("markets", "5"), ("accounts", "60")):
+        sizes = found["dimensions"][dimension]["sizes"]
+        assert largest in sizes and all(of["command_ns"] > 0 for of in sizes.values())
+    operations = found["elsewhere"]["operations"]
+    assert set(operations) == {"cancel_all", "cancel_range", "cancel_market", "expiry", "settle"}
+    assert set(found["growth"]) == {"orders", "markets", "accounts", "elsewhere"}
+
+
 def test_memory() -> None:
     found = run("memory", "--orders", "2000")
     assert 0 < found["bytes_per_order"] < 10 * found["goal_bytes"]
