@@ -196,11 +196,23 @@ def test_two_runners_stay_at_least_and_no_name_comes_twice() -> None:
         rejected: WRONG_MARKET_MODEL
         > operator adds B
         rejected: ALREADY_EXISTS
-        > operator adds E
-        rejected: WRONG_MARKET_MODEL
         > operator settles for B
         rejected: MARKET_NOT_CLOSED
     """)
+
+
+def test_a_market_created_with_two_runners_takes_no_third() -> None:
+    expected, out = play(
+        Scene("AB", house=False),
+        """
+        A lays       | backs
+        > operator halts market
+        market HALTED
+        > operator adds C
+        rejected: WRONG_MARKET_MODEL
+        """,
+    )
+    assert out == expected
 
 
 def test_an_added_runner_is_an_outcome_of_all_positions() -> None:
