@@ -248,6 +248,7 @@ class Batches:
 
     def _place(self, place: Admitted) -> "Done":
         trading, order, fields = self._trading, place.order, place.fields
+        trading.entry.decide_delay(order, fields)
         if order.terms is not None:
             waiting.restart_trail(order, order.terms)
         if trading.accept(order, fields, place.held_atoms):

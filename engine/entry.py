@@ -253,6 +253,16 @@ class Entry:
             return False
         return self._crossing.finds(Order(0, "", account, market, side, False, price, qty, 0), price)
 
+    def decide_delay(self, order: Order, fields: Array) -> None:
+        """Decide anew whether an order waits for a bet delay, as its atomic batch comes to it."""
+        market, terms = order.market, order.terms
+        if market.outcome is None or (terms is not None and terms.trigger):
+            return
+        if self._delays(order.account, market, fields, ALONE):
+            self._delay(order, fields[6], fields[7], 0)
+        elif terms is not None:
+            terms.waits = 0
+
     def _delay(self, order: Order, order_type: int, tif: int, budget: int) -> None:
         """Let an order of an in-play market wait for its bet delay."""
         terms = order.terms

@@ -538,7 +538,8 @@ class Naive:
 
     def book_is_busy(self, book: Book) -> bool:
         """Return whether work is under way that a new order could disturb."""
-        return book.name in self.queued or any(book.name in job.busy_books for job in self.jobs)
+        queued = book.name in self.queued and bool(book.queue)
+        return queued or any(book.name in job.busy_books for job in self.jobs)
 
     def is_changing(self, market: Market) -> bool:
         """Return whether a market's runners or trades change, or it is settled."""
