@@ -300,4 +300,4 @@ def _brings(order: Order) -> int:
     if terms is None:
         return 0
     paired = terms.pair is not None and terms.pair.kind == _OCO
-    return (1 if paired else 0) + (1 if terms.group is not None else 0)
+    return (1 if paired else 0) + (1 if terms.is_counted else 0)

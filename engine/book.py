@@ -74,6 +74,11 @@ class Terms:
         self.group: Group | None = None
         self.pair: Pair | None = None
 
+    @property
+    def is_counted(self) -> bool:
+        """Whether an order group counts its trades: not one that was removed."""
+        return self.group is not None and self.group.lots_max > 0
+
 
 class Order:
     """An order with something left; while it rests it is linked into a level and its owner's chain.

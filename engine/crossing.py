@@ -331,7 +331,7 @@ def _used(match: Match, shown: list[list[Order]], house: "Account", family: str)
 
 def _is_of_several(order: Order) -> bool:
     terms = order.terms
-    return terms is not None and (terms.group is not None or terms.pair is not None)
+    return terms is not None and (terms.pair is not None or terms.is_counted)
 
 
 def _stand_in(

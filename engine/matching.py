@@ -296,7 +296,7 @@ class Matching:
         """Return whether a fill of several events (prevented, of a group or pair) might not fit any more."""
         several = own_family
         for terms in (taker.terms, maker.terms):
-            if terms is not None and (terms.group is not None or terms.pair is not None):
+            if terms is not None and (terms.pair is not None or terms.is_counted):
                 several = True
         state = self._state
         return several and len(state.events) + 6 > state.limits.events_per_transaction_max
