@@ -9,8 +9,10 @@ from collections.abc import Callable
 from bus import commands as c
 from bus import events as e
 from bus.codec import encode_events, pack
+from bus.effects import balance_changes
 from bus.errors import Code
 from engine.exchange import Exchange, Limits
+from engine.image import dump, restore
 from tests.engine.mixed import LIMITS, Mixed, setup
 from tests.engine.naive import Naive
 
@@ -34,6 +36,8 @@ class Versus:
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
+        self.made: dict[str, e.MarketCreated | e.OutcomeMarketCreated] = {}
+        self.derived: dict[tuple[str, str], list[int]] = {}
         self.real, self.naive = Exchange(limits), Naive(limits)
         self.seen: Counter[str] = Counter()
         for now_ns, command in setup():
@@ -57,6 +61,12 @@ class Versus:
         naive = self.naive
         for event in events:
             self.seen[what(event)] += 1
+            if isinstance(event, (e.MarketCreated, e.OutcomeMarketCreated)):
+                self.made[event.market] = event
+            for change in balance_changes(event, self.made.get(getattr(event, "market", ""))):
+                have = self.derived.setdefault((change.account, change.asset), [0, 0])
+                have[0] += change.available_atoms
+                have[1] += change.held_atoms
         self.seen[f"follow-ups behind one command: {len(naive.transactions) - 1}"] += 1
         for job in naive.jobs:
             self.seen[f"job goes on: {job.kind}"] += 1
@@ -75,6 +85,13 @@ class Versus:
         if len(trades) > len(met):
             self.seen["level shared out pro rata"] += 1
 
+    def through_its_image(self) -> None:
+        """Go on with an exchange that was restored from the image of the real one."""
+        chunks = list(dump(self.real.state))
+        restored = Exchange(state=restore(chunks))
+        assert list(dump(restored.state)) == chunks, "an image of a restored state differs"
+        self.real = restored
+
     def compare(self) -> None:
         """Compare books, balances, open orders and the answers kept; check both."""
         real, naive = self.real, self.naive
@@ -86,6 +103,8 @@ class Versus:
         for name, account in naive.accounts.items():
             got = {asset: have for asset, have in real.balances(name).items() if any(have)}
             assert got == {asset: have for asset, have in naive.balances(name).items() if any(have)}, name
+            derived = {asset: tuple(self.derived.get((name, asset), (0, 0))) for asset in got}
+            assert got == derived, f"{name}: engine {got}, derived from events {derived}"
             assert real.open_orders(name) == naive.open_orders(name), name
             for command_id, (_, kept) in list(account.ids.items())[-20:]:
                 answer = real.answer(name, command_id)
@@ -145,6 +164,8 @@ def run(seed: int, count: int, every: int) -> tuple[Versus, Sent, str]:
             versus.execute(command, now_ns)
             if n % every == 0 or n == count - 1:
                 versus.compare()
+            if n % 50 == 49:
+                versus.through_its_image()
         except Exception as error:
             return versus, sent, f"command {n}, {command} at {now_ns}: {type(error).__name__}: {error}"
     return versus, sent, ""
@@ -157,6 +178,7 @@ def again(seed: int, sent: Sent) -> str:
         try:
             versus.execute(command, now_ns)
             versus.compare()
+            versus.through_its_image()
         except Exception as error:
             return f"{command} at {now_ns}: {type(error).__name__}: {error}"
     return ""
