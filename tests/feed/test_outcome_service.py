@@ -21,6 +21,7 @@ from bus.market_data import AUCTION, Auction, MarketRow, Offer, Ticker, Trade
 from tests.feed.crowd import Crowd
 from tests.feed.subscriber import Book
 from tests.feed.test_service import NO_REPLAY, recorded_seq
+from tests.feed.test_terminal import command
 from tests.poll import until
 from tests.processes import Processes
 
@@ -93,7 +94,12 @@ def test_a_market_of_two_runners_is_told_with_its_auction_and_offers(
     until(lambda: sub.last_number(f"depth.{A}") == market_seq, what="the last diff")
     assert all(book.take(frame) for frame in sub.of(f"depth.{A}"))
     assert (book.bids, book.asks) == ({300: 6}, {})
-    before = venue.feed("offers", B).result
+    drawn = command(processes, A, "--once")
+    assert drawn.returncode == 0, drawn.stderr
+    for part in ("odds", "stake USD", "3.00", "auction: traded"):
+        assert part in drawn.stdout
+    left = (tuple(offer._replace(lots=12)),)
+    until(lambda: venue.feed("offers", B).result == left, what="the offer of what is left")
     processes.kill("feed")
     history = venue.stranger(zmq.DEALER, "recorder_query")
     seq = venue.engine("status").seq
@@ -103,7 +109,7 @@ def test_a_market_of_two_runners_is_told_with_its_auction_and_offers(
     assert [Trade(*row) for row in venue.feed("trades", A, -1, 9).result[2]] == [trade]
     ticker = Ticker(*venue.feed("ticker", A).result)
     assert (ticker.last_ticks, ticker.volume_lots, ticker.trades) == (trade.price_ticks, "4", 1)
-    assert venue.feed("offers", B).result == before
+    assert venue.feed("offers", B).result == left
     row = MarketRow(*venue.feed("last", f"market.{A}").result[5])
     assert (row.state, row.model, row.outcome_market, row.last_trade_id) == (1, MarketModel.ODDS, "match", 1)
     assert venue.feed("depth", A, 10).result[1:3] == (((300, 6),), ())
