@@ -225,7 +225,8 @@ class Desk:
                     self.end(session, "logoff")
                     self._reception.serve(session.peer, run, requests[index + 1 :], self._ready)
                     return []
-        session.expected, session.tokens = expected, tokens
+        session.expected, session.tokens = expected, tokens - session.owed
+        session.owed = 0
         self._meters.requests.add("command", commands)
         return replies
 
@@ -270,6 +271,8 @@ class Desk:
         session.urgent += urgent
         if session.cancels and kind in _PLACES:
             session.placed.add(account)
+        if kind == _BATCH:
+            session.owed += len(fields[5]) - 1
         # A batch is as large as a hundred others: a frame of many could be more than the engine takes.
         if count >= self._frame_max or kind == _BATCH:
             self.flow.flush(lane)

@@ -34,6 +34,8 @@ class Session:
         Those of them in the control lane.
     cancels
         Whether its accounts' orders are cancelled when it ends.
+    owed
+        Requests that a batch in the message at hand counts for beyond itself.
     placed
         The accounts that it placed orders for, where that matters.
     replies
@@ -42,8 +44,8 @@ class Session:
 
     __slots__ = (
         "accounts", "alive", "broken", "cancels", "expected", "followed", "heard_ns", "images", "in_flight",
-        "in_flight_max", "key_id", "leaving", "number", "peer", "placed", "queries", "refilled_ns", "replies",
-        "replies_run", "roles", "run", "spoke_ns", "token", "tokens", "urgent",
+        "in_flight_max", "key_id", "leaving", "number", "owed", "peer", "placed", "queries", "refilled_ns",
+        "replies", "replies_run", "roles", "run", "spoke_ns", "token", "tokens", "urgent",
     )  # fmt: skip
 
     def __init__(
@@ -66,6 +68,7 @@ class Session:
         self.urgent = 0
         self.in_flight_max = 0
         self.tokens = 0
+        self.owed = 0
         self.refilled_ns = 0
         self.heard_ns = 0
         self.spoke_ns = 0

@@ -60,8 +60,18 @@ def account_balances(client: Client, out: Output, name: str) -> None:
 def account_orders(client: Client, out: Output, name: str, in_market: str) -> None:
     """List an account's open orders."""
     found = client.open_orders(in_market, account=name)
-    columns = ("order_id>", "client_order_id", "market", "side", "price>", "qty>", "filled>", "left>")
-    out.rows(columns, [(o[0], o[1], *o[3:9]) for o in found])
+    columns = (
+        "order_id>",
+        "client_order_id",
+        "market",
+        "side",
+        "price>",
+        "qty>",
+        "filled>",
+        "left>",
+        "waits",
+    )
+    out.rows(columns, [(o[0], o[1], *o[3:9], o.waits) for o in found])
 
 
 @leaf(account, "positions")

@@ -58,8 +58,9 @@ def order_show(
         "qty>",
         "filled>",
         "left>",
+        "waits",
     )
-    out.rows(columns, [tuple(o[:9])])
+    out.rows(columns, [(*o[:9], o.waits)])
 
 
 @leaf(order, "cancel")

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, Self
 
 from ..commands import MarketModel, MarketState, Prevention
 from ..errors import ZeropitError, error_for
+from ..events import Waits
 from ..units import MarketUnits, format_units
 from .pending import CommandAnswer
 
@@ -144,6 +145,11 @@ class OpenOrder(NamedTuple):
     filled: str
     left: str
     row: OrderRow
+
+    @property
+    def waits(self) -> str:
+        """What it waits for before it goes to the book: "trigger", "pair", "bet_delay", or "": nothing."""
+        return Waits(self.row.waits).name.lower() if self.row.waits else ""
 
     @classmethod
     def of(cls, row: OrderRow, units: MarketUnits) -> Self:

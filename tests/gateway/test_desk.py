@@ -6,7 +6,16 @@ from typing import Any
 import pytest
 
 from bus.codec import encode_command, pack, unpack
-from bus.commands import CancelAll, CancelOrder, Command, CreateAsset, PlaceOrder, RevokeKey, SetMarketState
+from bus.commands import (
+    CancelAll,
+    CancelOrder,
+    Command,
+    CreateAsset,
+    PlaceOrder,
+    RevokeKey,
+    SetMarketState,
+    SubmitBatch,
+)
 from bus.errors import Code
 from gateway.desk import Engine
 from gateway.links import LinkState
@@ -152,6 +161,31 @@ def test_requests_per_second_are_bounded_and_come_back_with_time() -> None:
     ann.run += 1
     replies = answers(venue, ann, *(order() for _ in range(7)))
     assert [reply[1] for reply in replies] == [0] * 5 + [Code.RATE_LIMITED] * 2
+
+
+def test_a_batch_counts_for_each_of_its_commands() -> None:
+    """Paid behind the message: what comes then waits until time has earned it back."""
+    venue = Venue(LIMITS._replace(requests_per_s_max=100, burst_max=10))
+    ann = logged_on(venue)
+    until_ns = START_NS + 20 * S_NS
+    inner = tuple(encode_command(order(valid_until_ns=until_ns)) for _ in range(30))
+    (reply,) = answers(venue, ann, SubmitBatch(f"b-{next(ids)}", "ann", until_ns, False, inner))
+    assert reply[1] == 0 and len(reply[3][7]) == 30
+    assert len(venue.exchange.open_orders("ann")) == 30
+    assert answers(venue, ann, order())[0][1] == Code.RATE_LIMITED
+    ann.run += 1
+    venue.turn(S_NS // 4)
+    assert answers(venue, ann, order())[0][1] == 0
+    assert answers(venue, ann, *(order() for _ in range(5)))[4][1] == Code.RATE_LIMITED
+
+
+def test_a_batch_ends_its_frame() -> None:
+    venue = Venue()
+    ann = logged_on(venue)
+    until_ns = START_NS + 20 * S_NS
+    batch = SubmitBatch("b", "ann", until_ns, False, (encode_command(order(valid_until_ns=until_ns)),))
+    ann.commands(order(), batch, order())
+    assert [len(unpack(data)[6]) for data in venue.doors.pipes[0]] == [2, 1]
 
 
 def test_a_refused_query_does_not_break_the_run() -> None:

@@ -1,5 +1,6 @@
 """Order terms, pairs, batches, timers and outcome markets by the SDK, on the venue's real processes."""
 
+import asyncio
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bus.client import Cancel, Client, Code, NewOrder, Reduce, Rejected, Status
+from bus.client import AsyncClient, Cancel, Client, Code, NewOrder, Reduce, Rejected, Status
 from bus.events import (
     CashedOut,
     OrderAccepted,
@@ -76,6 +77,7 @@ def test_stops_icebergs_and_minimum_quantities(place: Place) -> None:
         stop = ann.place(market, "sell", price="80", qty="1", stop="90", client_order_id=f"stop-{market}")
         assert (stop.status, stop.left) == (Status.OPEN, "1")
         row = ann.order(market, order_id=stop.order_id).row
+        assert [o.waits for o in ann.open_orders(market)] == ["trigger"]
         assert (row.trigger, row.trigger_ticks, row.waits, row.left_lots) == (1, 9_000, 1, 100)
         iceberg = bob.place(market, "buy", price="90", qty="5", display="0.5", group="")
         assert (iceberg.left, bob.order(market, order_id=iceberg.order_id).row.display_lots) == ("5", 50)
@@ -297,6 +299,22 @@ def test_orders_end_with_a_session_that_asked_for_it(place: Place) -> None:
         ann.place(market, "buy", price="50", qty="1")
     with place.trader(1) as again:
         until(lambda: not again.open_orders(market), what="cancelled on disconnect")
+
+
+def test_the_same_calls_in_a_loop(place: Place) -> None:
+    market = place.market()
+
+    async def trade() -> None:
+        async with AsyncClient(place.gateway, "demo-1", "demo-1-secret") as ann:
+            pair = await ann.place_pair(
+                "oto", NewOrder(market, "buy", "50", "1"), NewOrder(market, "sell", "60", "1")
+            )
+            assert [o.waits for o in await ann.open_orders(market)] == ["", "pair"]
+            outcomes = await ann.batch([Cancel(market, order_id=pair.first.order_id)])
+            assert outcomes[0].error is None
+            assert await ann.open_orders(market) == [] and isinstance(await ann.positions(), list)
+
+    asyncio.run(trade())
 
 
 def test_a_deposit_with_an_id_is_made_once(place: Place) -> None:
