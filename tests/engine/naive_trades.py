@@ -183,8 +183,8 @@ def count_net(book: Book, account: str, side: int, lots: int) -> None:
 def tripped_by(x: "Naive", taker: Order, meeting: Meeting) -> bool:
     """Count the trade in the orders' groups; return whether the taker's tripped."""
     stops = count_in_group(x, taker, meeting.lots)
-    count_in_group(x, meeting.maker, meeting.lots)
-    return stops
+    by_maker = count_in_group(x, meeting.maker, meeting.lots)
+    return stops or (by_maker and meeting.maker.group is taker.group)
 
 
 def count_in_group(x: "Naive", order: Order, lots: int) -> bool:
