@@ -15,6 +15,7 @@ from engine.exchange import Exchange, Limits
 from engine.image import dump, restore
 from tests.engine.mixed import LIMITS, Mixed, setup
 from tests.engine.naive import Naive
+from tests.engine.naive_outcomes import results
 
 Sent = list[tuple[int, c.Command]]
 
@@ -106,9 +107,22 @@ class Versus:
             derived = {asset: tuple(self.derived.get((name, asset), (0, 0))) for asset in got}
             assert got == derived, f"{name}: engine {got}, derived from events {derived}"
             assert real.open_orders(name) == naive.open_orders(name), name
+            self.compare_positions(name)
             for command_id, (_, kept) in list(account.ids.items())[-20:]:
                 answer = real.answer(name, command_id)
                 assert answer is not None and answer._replace(detail="") == kept, (name, command_id)
+
+    def compare_positions(self, account: str) -> None:
+        """Compare an account's results, exposure and shortfall in each outcome market."""
+        positions = self.real.state.accounts[account].positions
+        for name, market in self.naive.markets.items():
+            outcome = market.outcome
+            if outcome is None or outcome.frozen or account not in outcome.positions:
+                continue
+            got = positions[name]
+            held, short = outcome.held.get(account, 0), outcome.short.get(account, 0)
+            assert tuple(got.results()) == results(outcome, account), (account, name)
+            assert (got.held_atoms, got.need_atoms - got.held_atoms) == (held, short), (account, name)
 
 
 def what(event: e.Event) -> str:
