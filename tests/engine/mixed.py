@@ -339,6 +339,14 @@ class Mixed:
             else:
                 changed = self.change(inner)
                 commands.append(changed)
+        if atomic and self.one_in(4):
+            book, names = self.book(), [(f"{head[0]}p{n}", *head[1:]) for n in (1, 2)]
+            if book in self.naive.books:
+                pair = [
+                    self.limit(book, side)._replace(client_order_id=names[side - 1][0]) for side in (1, 2)
+                ]
+                alike = [one._replace(account=head[1], valid_until_ns=head[2]) for one in pair]
+                commands += [alike[0], alike[1]._replace(post_only=True, price_ticks=alike[0].price_ticks)]
         if atomic and not self.one_in(10):
             places = (c.PlaceOrder, c.PlaceAdvanced)
             commands = [x for x in commands if not isinstance(x, c.ReplaceOrder)] or [
@@ -413,8 +421,9 @@ class Mixed:
         random, head = self.random, self.operator()
         kind = random.randrange(40)
         if kind < 7:
-            asset = random.choice("ABCD")
-            return c.Deposit(*head, self.account(), asset, random.randint(1, 3_000))
+            asset = random.choice("ABCD") if not self.one_in(30) else "Z"
+            amount = random.randint(1, 3_000) if not self.one_in(30) else c.INT_MAX
+            return c.Deposit(*head, self.account(), asset, amount)
         if kind < 9:
             return c.Withdraw(
                 *head, self.account(), random.choice("ABCD"), random.choice([1, 500, 3_000, 30_000])
@@ -448,6 +457,9 @@ class Mixed:
             if self.one_in(2):
                 few, many = (0, 0), (0, 0)
             return c.SetAccountLimits(*head, self.account(), random.choice(["", self.market()]), *few, *many)
+        if kind == 23 and self.one_in(6):
+            key = c.CreateKey(*head, "k1", 3, ("ann",), b"saltsalt", 4096, bytes(32), bytes(32))
+            return key if self.one_in(2) else c.RevokeKey(*head, "k1")
         if kind < 25:
             return c.SetMarketState(*head, self.market(), random.choice([1, 1, 1, 2, 3, 3, 4, 5]))
         return self.begin_plan(head)
