@@ -386,7 +386,8 @@ class Trading:
             return (order.order_id, filled, left)
         self.matching.tripped = False
         outcome = self.matching.fill(order, price, price)
-        if order.left_lots and outcome.stop is Stop.NO_MATCH:
+        least = terms is not None and terms.min_lots > 0
+        if order.left_lots and outcome.stop is Stop.NO_MATCH and not least:
             outcome = self._cross(order, price, outcome)
         return self._end(order, outcome, _LIMIT, _GTC, price, wanted - outcome.held_used_atoms)
 
