@@ -21,6 +21,36 @@ wrong usage with 2; a defect of ours with 70. `--json` prints one JSON object a 
 component in the foreground until SIGTERM or Ctrl-C, the same as `python -m engine`,
 `python -m engine.archive` and so on. All take `--config FILE` and `--set section.key=value` (see
 [settings](settings.md)). Exit codes: 0 stopped in order, 1 a known failure, 2 wrong settings, 70 a defect.
+
+## Examples
+
+A deposit that may be repeated after `OUTCOME_UNKNOWN`: under one id it is made once, and after the id's time
+(some 15 s) not at all (`EXPIRED`).
+
+```sh
+id=$(zeropit admin id)
+zeropit admin deposit demo-1 USD 100 --id "$id"
+```
+
+Rules of a market, terms and limits of an account; what is not named stays as it is:
+
+```sh
+zeropit admin market rules BTC-USD --band-ppm 50000
+zeropit admin market fee-tier BTC-USD 1 --maker-fee-ppm -100 --taker-fee-ppm 500
+zeropit admin account set-terms demo-1 --fee-tier 1 --prevention cancel_maker
+zeropit admin account set-limits demo-1 --market BTC-USD --open-orders-max 50
+```
+
+An odds market from its creation to its settlement:
+
+```sh
+zeropit admin outcome create race anna bella cleo --asset USD \\
+    --lot-size 0.01 --qty-max 1000 --commission-ppm 20000
+zeropit admin outcome in-play race --bet-delay 5
+zeropit admin account positions demo-1
+zeropit admin market state race closing
+zeropit admin outcome settle race anna
+```
 """
 
 
