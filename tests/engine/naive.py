@@ -216,8 +216,8 @@ class Naive:
             return
         self.execute_known(command)
 
-    def execute_known(self, command: Any) -> e.Answer:
-        """Execute a command of an account that is known; return its answer."""
+    def execute_known(self, command: Any, batches: int = 0) -> e.Answer:
+        """Execute a command of an account that is known, within so many batches; return its answer."""
         account, command_id = self.accounts[command.account], self.id_of(command)
         seq = self.next_seq + len(self.out)
         code = Code.OK
@@ -230,7 +230,7 @@ class Naive:
                     self.emit(account.batches[command_id])
                 return answer
             code = Code.DUPLICATE_ID
-        elif len(account.ids) >= self.limits.ids_per_account_max:
+        elif len(account.ids) + batches >= self.limits.ids_per_account_max:
             code = Code.TOO_MANY_IDS
         if code:
             self.emit(e.CommandRejected(command.account, command_id, code, ""))

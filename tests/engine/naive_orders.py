@@ -622,7 +622,7 @@ def submit_batch(x: "Naive", batch: c.SubmitBatch) -> None:
         behind = len(commands) - index - 1
         fills = (room - len(x.out) - 4 * behind - 8) // 4
         x.fills_max = min(x.limits.fills_per_order_max, fills)
-        answer = carry_out_unchecked(x, command, placed) if batch.atomic else x.execute_known(command)
+        answer = carry_out_unchecked(x, command, placed) if batch.atomic else x.execute_known(command, 1)
         outcomes.append((answer.code, answer.order_id, answer.filled_lots, answer.left_lots, ""))
         x.touch()
     done = e.BatchDone(batch.account, batch.command_id, tuple(outcomes))
