@@ -121,8 +121,8 @@ class Position:
         new = len(self.outcome.runners) - len(self.extra)
         self.extra += [0] * new
         self.worst_extra += [0] * new
-        for runner in range(len(self.extra)):
-            if runner not in self.outcome.live:
+        for runner, gone in enumerate(self.outcome.no_results()):
+            if gone:
                 self.extra[runner] = self.worst_extra[runner] = GONE
 
     def free(self) -> int:

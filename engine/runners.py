@@ -84,7 +84,7 @@ class Removal(OutcomeJob):
     held funds are set anew.
     """
 
-    __slots__ = ("at", "end", "from_id", "lays_on", "reduction_ppm", "runner")
+    __slots__ = ("at", "end", "from_id", "lays", "lays_on", "reduction_ppm", "runner")
 
     def __init__(self, outcome: OutcomeMarket, runner: int, reduction_ppm: int) -> None:
         super().__init__(outcome)
@@ -92,6 +92,8 @@ class Removal(OutcomeJob):
         self.reduction_ppm = reduction_ppm
         self.lays_on = 0 if reduction_ppm >= _REDUCES_FROM_PPM else len(outcome.runners)
         self.from_id = 0
+        self.lays: list[Order] | None = None
+        """Those lays, the next one last, once looked for: none can come while the market is busy."""
         self.at = 0
         self.end = len(outcome.bets)
 
@@ -103,15 +105,18 @@ class Removal(OutcomeJob):
                 return False
             trading.cancel_order(order, CancelReason.RUNNER_REMOVED)
         while self.lays_on < len(outcome.books):
-            for order in _lays(outcome.books[self.lays_on], self.from_id):
-                if order.order_id not in state.orders:
-                    continue  # The other order of its pair took it along.
-                if len(state.events) + 2 > room:
-                    return False
-                self._take_lay(order, state, trading)
+            if self.lays is None:
+                self.lays = _lays(outcome.books[self.lays_on], self.from_id)
+            while self.lays:
+                order = self.lays[-1]
+                if order.order_id in state.orders:
+                    if len(state.events) + 2 > room:
+                        return False
+                    self._take_lay(order, state, trading)
                 self.from_id = order.order_id + 1
+                self.lays.pop()
             self.lays_on += 1
-            self.from_id = 0
+            self.lays, self.from_id = None, 0
         looked = 0
         while self.at < self.end:
             if looked == room:
@@ -167,10 +172,10 @@ def _next_order(book: Market) -> Order | None:
 
 
 def _lays(book: Market, from_id: int) -> list[Order]:
-    """Return a book's lays, resting and waiting, from an order id on, by order id; O(n log n)."""
+    """Return a book's lays, resting and waiting, from an order id on, the lowest id last; O(n log n)."""
     waiting = book.stops.orders.values() if book.stops is not None else ()
     lays = [*book.bids.orders(), *(order for order in waiting if order.side == _BUY)]
-    return sorted((order for order in lays if order.order_id >= from_id), key=_order_id)
+    return sorted((order for order in lays if order.order_id >= from_id), key=_order_id, reverse=True)
 
 
 def _order_id(order: Order) -> int:
@@ -206,6 +211,7 @@ def _reduce_odds(order: Order, reduction_ppm: int, state: State) -> None:
             market.market_seq, level_lots,
         )
     )  # fmt: skip
+    state.watch_book(market)
 
 
 class Runners:
