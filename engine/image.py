@@ -49,6 +49,8 @@ def dump(state: State) -> Iterator[bytes]:
     lingering = (a.ids[command_id] for a in state.accounts.values() for command_id in a.lingering)
     yield from _rows("lingering", map(_kept_row, lingering))
     yield from _rows("batch", ((*key, rows) for key, rows in state.batch_outcomes.items()))
+    trips = ((g.account.name, g.name, g.account.groups.get(g.name) is g) for g in state.trips)
+    yield from _rows("trip", trips)
     yield from _rows("triggered", map(waiting.queue_row, state.triggered.values()))
     yield from _rows(
         "late", ((n, o, due_ns) for n, late in state.overdue.items() for o, due_ns in late.items())
@@ -250,6 +252,13 @@ def _restore_batch(state: State, row: tuple[Any, ...]) -> None:
     state.batch_outcomes[(account, command_id)] = rows
 
 
+def _restore_trip(state: State, row: tuple[str, str, bool]) -> None:
+    """Let the mass cancel of a tripped group be still to come, also of one that was removed since."""
+    name, group_name, is_kept = row
+    account = state.accounts[name]
+    state.trips.append(account.groups[group_name] if is_kept else groups.Group(account, group_name, 0, 0))
+
+
 def _restore_late(state: State, row: tuple[int, int, int]) -> None:
     number, order_id, due_ns = row
     state.overdue.setdefault(number, {})[order_id] = due_ns
@@ -285,6 +294,7 @@ _RESTORERS: dict[str, Callable[[State, Any], object]] = {
     "queued": _restore_queued,
     "lingering": _restore_lingering,
     "batch": _restore_batch,
+    "trip": _restore_trip,
     "triggered": waiting.restore_queue,
     "late": _restore_late,
     "timer": _restore_timer,
