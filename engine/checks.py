@@ -5,7 +5,7 @@ Nothing here is on the way of an order: it walks the whole state.
 
 from bus.commands import AccountState, Side
 
-from . import groups, outcomes, pairs, states, waiting
+from . import batches, groups, jobs, mass, outcomes, pairs, states, waiting
 from .accounts import Account
 from .state import State
 
@@ -43,6 +43,8 @@ def check_state(state: State) -> None:
     waiting.check(state)
     pairs.check(state)
     state.timers.check()
+    jobs.check(state)
+    batches.check(state)
     outcomes.check(state)
     for account in state.accounts.values():
         _check_account(state, account)
@@ -85,6 +87,7 @@ def _check_account(state: State, account: Account) -> None:
     assert account.shut == (blocked or account.shortfalls > 0)
     assert len(account.ids) <= state.limits.ids_per_account_max
     groups.check(account)
+    mass.check(account, state)
     for asset, balance in account.balances.items():
         may_owe = account.unfunded or account.name in state.short
         assert (balance.available >= 0 or may_owe) and balance.held == held.get(asset, 0), (

@@ -41,6 +41,18 @@ def begin(job: Job, state: "State", trading: "Trading") -> None:
         state.jobs.append(job)
 
 
+def check(state: "State") -> None:
+    """Verify that exactly what jobs and queues of triggered orders make busy is marked so."""
+    for job in state.jobs:
+        job.mark(-1)
+    for account in state.accounts.values():
+        assert account.busy == 0, account.name
+    for market in state.books:
+        assert market.busy == (market.stops is not None and market.stops.busy), market.name
+    for job in state.jobs:
+        job.mark(1)
+
+
 def step_first(state: "State", trading: "Trading") -> None:
     """Take the next step of the job whose turn it is; a job with something left goes to the back."""
     jobs = state.jobs

@@ -144,6 +144,8 @@ class MassCancel(Job):
                     order = order.own_after
             return
         for book in self.books or list(state.markets.values()):
+            if book.bids.best is None and book.asks.best is None and book.stops is None:
+                continue
             if self.side != 2:
                 yield from self._in_half(book.bids)
             if self.side != 1:
