@@ -191,9 +191,11 @@ class MassCancel(Job):
         if not self.low_ticks and not self.high_ticks:
             return True
         price = order.price_ticks
-        if not price and terms is not None:
-            price = terms.trigger_ticks
-        if not price or price < self.low_ticks:
+        if not price:
+            if terms is None or not terms.trigger:
+                return False
+            price = terms.trigger_ticks  # a trailing one's may be 0 or below
+        if self.low_ticks and price < self.low_ticks:
             return False
         return not self.high_ticks or price <= self.high_ticks
 
