@@ -5,7 +5,7 @@ Nothing here is on the way of an order: it walks the whole state.
 
 from bus.commands import AccountState, Side
 
-from . import batches, groups, jobs, mass, outcomes, pairs, states, waiting
+from . import batches, groups, jobs, mass, outcome_rows, pairs, states, waiting
 from .accounts import Account
 from .state import State
 
@@ -45,7 +45,7 @@ def check_state(state: State) -> None:
     state.timers.check()
     jobs.check(state)
     batches.check(state)
-    outcomes.check(state)
+    outcome_rows.check(state)
     for account in state.accounts.values():
         _check_account(state, account)
     queued = list(state.due_ids.in_order())

@@ -13,7 +13,7 @@ from bus.codec import check_command, decode_event, encode_event, pack, unpack
 from bus.errors import Code, FormError, JournalError
 from bus.events import KeyCreated, MarketCreated
 
-from . import auction, groups, mass, openings, outcomes, pairs, risk, rules, runners, settling, waiting
+from . import auction, groups, mass, openings, outcome_rows, pairs, risk, rules, runners, settling, waiting
 from .accounts import Account, Balance, Chain, Kept
 from .book import Market, Order, Terms
 from .jobs import Job
@@ -35,7 +35,7 @@ def dump(state: State) -> Iterator[bytes]:
     yield from _rows("market", map(_market_row, state.books))
     yield from _rows("account", map(_account_row, state.accounts.values()))
     markets = state.outcome_markets.values()
-    yield from _rows("outcome", map(outcomes.outcome_row, markets))
+    yield from _rows("outcome", map(outcome_rows.outcome_row, markets))
     yield from _rows("group", map(groups.group_row, _groups(state)))
     for market in state.books:
         for half in (market.bids, market.asks):
@@ -43,8 +43,8 @@ def dump(state: State) -> Iterator[bytes]:
         if market.stops is not None:
             yield from _rows("waiting", map(_order_row, market.stops.orders.values()))
     yield from _rows("pair", sorted(map(pairs.pair_row, _pairs(state))))
-    yield from _rows("position", (outcomes.position_row(p) for m in markets for p in m.positions))
-    yield from _rows("bet", (outcomes.bet_row(m.name, bet) for m in markets for bet in m.bets))
+    yield from _rows("position", (outcome_rows.position_row(p) for m in markets for p in m.positions))
+    yield from _rows("bet", (outcome_rows.bet_row(m.name, bet) for m in markets for bet in m.bets))
     yield from _rows("queued", map(_kept_row, state.due_ids.in_order()))
     lingering = (a.ids[command_id] for a in state.accounts.values() for command_id in a.lingering)
     yield from _rows("lingering", map(_kept_row, lingering))
@@ -93,7 +93,7 @@ def restore(chunks: Iterable[bytes]) -> State:
         chain = order.account.chains[order.market.name]
         chain.add(order)
         chain.change(order.side, order.total_left)
-    outcomes.restore_shortfalls(state)
+    outcome_rows.restore_shortfalls(state)
     return state
 
 
@@ -286,11 +286,11 @@ _JOB_NUMBERS: dict[type[Job], int] = {cls: number for number, (cls, _) in _JOBS.
 _RESTORERS: dict[str, Callable[[State, Any], object]] = {
     "market": _restore_market,
     "account": _restore_account,
-    "outcome": outcomes.restore_outcome,
+    "outcome": outcome_rows.restore_outcome,
     "group": groups.restore_group,
     "pair": pairs.restore_pair,
-    "position": outcomes.restore_position,
-    "bet": outcomes.restore_bet,
+    "position": outcome_rows.restore_position,
+    "bet": outcome_rows.restore_bet,
     "queued": _restore_queued,
     "lingering": _restore_lingering,
     "batch": _restore_batch,
