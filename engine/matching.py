@@ -19,7 +19,7 @@ from bus.events import (
 
 from . import fees, outcomes, prorata
 from .accounts import Account
-from .book import Level, Market, Order
+from .book import Level, Market, Order, first_legs
 from .cancels import Cancels
 from .fills import Outcome, Stop
 from .implied import Implied
@@ -111,7 +111,8 @@ class Matching:
             if (price > limit_ticks) if side == _BUY else (price < limit_ticks):
                 return
             row = [
-                (order, order.left_lots, order.total_left - order.left_lots) for order in _met(level, pairs)
+                (order, order.left_lots, order.total_left - order.left_lots)
+                for order in first_legs(level, pairs)
             ]
             if pro_rata and mode != _NONE:
                 others = [entry for entry in row if entry[0].account.family != account.family]
@@ -274,7 +275,7 @@ class Matching:
         Returns whether it came to its end, the fills, the lots traded and what of the hold was used.
         """
         fills = traded = used = 0
-        orders = _met(level, [])
+        orders = list(first_legs(level, []))
         shares = [order.left_lots for order in orders]
         if lots < sum(shares):
             shares = prorata.shares(shares, lots, taker.market.first_share_ppm)
@@ -455,22 +456,6 @@ class Matching:
             if maker_fee:
                 venue.balance(quote if buy else base).available += maker_fee
         return maker_fee, taker_fee
-
-
-def _met(level: Level, pairs: "list[Pair]") -> list[Order]:
-    """Return a level's orders, the oldest first, but legs of an OCO whose other leg a taker meets before.
-
-    ``pairs``: those of which a leg was met so far.
-    """
-    orders: list[Order] = []
-    for order in level:
-        pair = order.terms.pair if order.terms is not None else None
-        if pair is not None:
-            if any(met is pair for met in pairs):
-                continue
-            pairs.append(pair)
-        orders.append(order)
-    return orders
 
 
 def own_in(level: Level, family: str) -> Order | None:
