@@ -14,7 +14,7 @@ import zmq
 
 from ..errors import Code, ServiceError, SessionError, error_for
 from ..events import MarketCreated
-from ..market_data import Best, MarketRow, Ticker, Trade
+from ..market_data import Auction, Best, MarketRow, Offer, Ticker, Trade
 from ..sockets import Limits, connect
 from ..units import MarketUnits
 from .calls import call
@@ -159,6 +159,16 @@ class Following:
     def market(self, market: str) -> Newest[MarketRow]:
         """Follow a market's state."""
         return self.follow(Newest(f"market.{market}", lambda row: MarketRow(*row[: len(MarketRow._fields)])))
+
+    def auction(self, market: str) -> Newest[Auction]:
+        """Follow what a market's call auction would do now, or did (``done``)."""
+        return self.follow(Newest(f"auction.{market}", lambda row: Auction(*row[: len(Auction._fields)])))
+
+    def offers(self, market: str) -> Newest[list[Offer]]:
+        """Follow what a runner's book offers beyond its own orders: implied and cross-matched."""
+        return self.follow(
+            Newest(f"offers.{market}", lambda rows: [Offer(*row[: len(Offer._fields)]) for row in rows])
+        )
 
     def candles(self, market: str, interval: str, past: int = 500) -> Candles:
         """Follow a market's candles of an interval such as ``1m``."""

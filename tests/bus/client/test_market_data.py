@@ -65,6 +65,30 @@ def test_all_that_can_be_followed(venue: Processes) -> None:
         assert data.query("book", MARKET)[0] == 10_000
 
 
+def test_auctions_and_offers(venue: Processes) -> None:
+    operator = Client(f"ipc://{venue.folder}/run/gateway", "operator", "operator-secret", timeout_s=30)
+    with operator, demo(venue) as client, MarketData(*endpoints(venue), timeout_s=30) as data:
+        operator.create_outcome_market("derby", "USD", runners=["a", "b"], lot_size="0.01", qty_max="1000")
+        client.back("derby:a", odds="2", stake="10")
+        offers = data.offers("derby:b")
+        assert data.until(lambda: bool(offers.value), 30), "a back of one runner is a lay of the other"
+        assert offers.value is not None
+        (offer,) = offers.value
+        assert (offer.price_ticks, offer.lots, offer.side) == (200, 1_000, 1)
+        operator.set_market_state(MARKET, "pre_open")
+        auction = data.auction(MARKET)
+        client.place(MARKET, "buy", price="101", qty="2")
+        client.place(MARKET, "sell", price="99", qty="1")
+
+        def told(done: bool, lots: int) -> bool:
+            now = auction.value
+            return now is not None and (now.done, now.lots) == (done, lots)
+
+        assert data.until(lambda: told(False, 10**8), 30)
+        operator.set_market_state(MARKET, "open")
+        assert data.until(lambda: told(True, 10**8), 30)
+
+
 def test_a_feed_that_dies_costs_nothing_but_time(venue: Processes) -> None:
     with demo(venue) as client, MarketData(*endpoints(venue), timeout_s=30) as data:
         book, trades = data.ready(data.depth(MARKET)), data.ready(data.trades(MARKET))
