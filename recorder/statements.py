@@ -6,42 +6,14 @@ there yet stops the recorder instead of hiding a mistake.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
 
-from bus.commands import MarketModel, MarketState, Side
+from bus.commands import MarketState
 from bus.events import Waits
 
-from .arrays import BigintArray, TextArray, bigints, texts
 from .batch import Batch, OrderChanges, Row
+from .revisions import revisions_of
 from .rows import OrderStatus
-
-
-class Statement(NamedTuple):
-    """SQL and its parameters."""
-
-    sql: str
-    parameters: Sequence[BigintArray | TextArray]
-
-
-def time_of(ns: str) -> str:
-    """Return SQL for the timestamptz of a column of nanoseconds, cut to microseconds, without floats."""
-    return f"timestamptz 'epoch' + {ns} / 1000 * interval '1 microsecond'"
-
-
-TEXT_COLUMNS = frozenset(
-    {
-        "account", "asset", "market", "base", "quote", "client_order_id", "command_id", "detail",
-        "maker_account", "taker_account", "qty_sum", "quote_sum", "outcome_market", "house", "name", "book",
-        "group_name", "prevention_group", "before_atoms", "after_atoms", "lots_sum", "value_sum",
-    }
-)  # fmt: skip
-"""Columns of type text; all others are integers on their way in."""
-
-_CASTS = {
-    **dict.fromkeys(("post_only", "persists", "unfunded", "is_first"), "{} <> 0"),
-    **dict.fromkeys(("before_atoms", "after_atoms"), "string_to_array({}, ',')::bigint[]"),
-}
-"""Columns that are something else in the table than on their way in."""
+from .sql import Statement, assigned, change, insert, over, put, rows_of, select, time_of
 
 BALANCE_MARK_CHANGES = 512
 """A balance is marked once in so many changes (as the migration that made the table did)."""
@@ -97,40 +69,9 @@ NEW: dict[str, tuple[str, ...]] = {
 """The columns of the rows in `Batch.new`, by table."""
 
 
-def _rows_of(columns: Sequence[str]) -> str:
-    """Return SQL for the rows that the parameters, one array a column, make up."""
-    arrays = ", ".join("%b::text[]" if name in TEXT_COLUMNS else "%b::bigint[]" for name in columns)
-    return f"unnest({arrays}) AS new ({', '.join(columns)})"
-
-
-def _select(columns: Sequence[str], more: str = "") -> str:
-    """Return SQL that selects rows as the table has them."""
-    names = ", ".join(_CASTS.get(name, "{}").format(name) for name in columns)
-    return f"SELECT {names}{more} FROM {_rows_of(columns)}"
-
-
-def _insert(table: str, columns: Sequence[str]) -> str:
-    """Return SQL that inserts rows; ``time`` is made of ``time_ns``, where there is one."""
-    time, value = (", time", f", {time_of('time_ns')}") if "time_ns" in columns else ("", "")
-    return f"INSERT INTO {table} ({', '.join(columns)}{time}) {_select(columns, value)}"
-
-
-def _put(table: str, columns: Sequence[str], keys: int) -> str:
-    """Return SQL that inserts rows or replaces those of the same first columns."""
-    values = ", ".join(f"{name} = EXCLUDED.{name}" for name in columns[keys:])
-    return (
-        f"INSERT INTO {table} ({', '.join(columns)}) {_select(columns)} "
-        f"ON CONFLICT ({', '.join(columns[:keys])}) DO UPDATE SET {values}"
-    )
-
-
-def _change(table: str, values: str, columns: Sequence[str], where: str) -> str:
-    return f"UPDATE {table} AS old SET {values} FROM {_rows_of(columns)} WHERE {where}"
-
-
 _INSERT_ORDERS = (
     f"INSERT INTO orders ({', '.join(ORDERS)}, created, updated) "
-    + _select(ORDERS, f", {time_of('created_ns')}, {time_of('updated_ns')}")
+    + select(ORDERS, f", {time_of('created_ns')}, {time_of('updated_ns')}")
 )  # fmt: skip
 
 _QTY_LOTS = "(CASE WHEN new.qty_lots < 0 THEN old.qty_lots ELSE new.qty_lots END - new.less_lots)"
@@ -152,11 +93,11 @@ UPDATE orders AS old SET
     updated = {time_of("new.updated_ns")},
     updated_ns = new.updated_ns,
     updated_seq = new.updated_seq
-FROM {_rows_of(ORDER_CHANGES)} WHERE old.order_id = new.order_id"""
+FROM {rows_of(ORDER_CHANGES)} WHERE old.order_id = new.order_id"""
 
 _BALANCES = ("account", "asset", "available_atoms", "held_atoms", "updated_seq", "changes")
 _ADD_BALANCES = f"""
-WITH new AS (SELECT * FROM {_rows_of(_BALANCES)}), done AS (
+WITH new AS (SELECT * FROM {rows_of(_BALANCES)}), done AS (
     INSERT INTO balances AS old ({", ".join(_BALANCES)}) SELECT {", ".join(_BALANCES)} FROM new
     ON CONFLICT (account, asset) DO UPDATE SET
         available_atoms = old.available_atoms + EXCLUDED.available_atoms,
@@ -173,7 +114,7 @@ _POSITIONS = ("account", "outcome_market", "market", "lots_sum", "value_sum", "u
 _ADD_POSITIONS = f"""
 INSERT INTO positions AS old (account, outcome_market, market, lots, value_ticks, updated_seq)
 SELECT account, outcome_market, market, lots_sum::numeric, value_sum::numeric, updated_seq
-FROM {_rows_of(_POSITIONS)}
+FROM {rows_of(_POSITIONS)}
 ON CONFLICT (account, outcome_market, market) DO UPDATE SET
     lots = old.lots + EXCLUDED.lots,
     value_ticks = old.value_ticks + EXCLUDED.value_ticks,
@@ -186,7 +127,7 @@ _CANDLES = (
 _ADD_CANDLES = f"""
 INSERT INTO candles AS old ({", ".join(_CANDLES[:-2])}, qty_lots, quote_atoms, time)
 SELECT {", ".join(_CANDLES[:-2])}, qty_sum::numeric, quote_sum::numeric, {time_of("start_ns")}
-FROM {_rows_of(_CANDLES)}
+FROM {rows_of(_CANDLES)}
 ON CONFLICT (market, interval_s, time) DO UPDATE SET
     high_ticks = greatest(old.high_ticks, EXCLUDED.high_ticks),
     low_ticks = least(old.low_ticks, EXCLUDED.low_ticks),
@@ -195,10 +136,10 @@ ON CONFLICT (market, interval_s, time) DO UPDATE SET
     quote_atoms = old.quote_atoms + EXCLUDED.quote_atoms,
     trades = old.trades + EXCLUDED.trades"""
 
-_INSERTS = {table: (_insert(table, columns), columns) for table, columns in NEW.items()}
-_INSERT_TRADES = _insert("trades", TRADES)
-_INSERT_ORDER_EVENTS = _insert("order_events", ORDER_EVENTS)
-_INSERT_BALANCE_CHANGES = _insert("balance_changes", BALANCE_CHANGES)
+_INSERTS = {table: (insert(table, columns), columns) for table, columns in NEW.items()}
+_INSERT_TRADES = insert("trades", TRADES)
+_INSERT_ORDER_EVENTS = insert("order_events", ORDER_EVENTS)
+_INSERT_BALANCE_CHANGES = insert("balance_changes", BALANCE_CHANGES)
 
 _OF_MARKET = "old.market = new.market OR (old.outcome_market <> '' AND old.outcome_market = new.market)"
 
@@ -247,10 +188,10 @@ def _latest() -> dict[str, tuple[str, tuple[str, ...]]]:
             "markets", "state = (SELECT state FROM outcome_markets AS o WHERE o.market = new.market)",
             ("market",), f"old.outcome_market = new.market AND old.state <> {MarketState.VOIDED.value}",
         ),
-        "market_rules": ("markets", _set(rules), ("market", *rules), _OF_MARKET),
+        "market_rules": ("markets", assigned(rules), ("market", *rules), _OF_MARKET),
         "account_state": ("accounts", "state = new.state", ("account", "state"), "old.account = new.account"),
         "account_terms": (
-            "accounts", "unfunded = new.unfunded <> 0, " + _set(terms), ("account", "unfunded", *terms),
+            "accounts", "unfunded = new.unfunded <> 0, " + assigned(terms), ("account", "unfunded", *terms),
             "old.account = new.account",
         ),
         "in_play": (
@@ -262,103 +203,37 @@ def _latest() -> dict[str, tuple[str, tuple[str, ...]]]:
             ("market", "name", "reduction_ppm"), runner,
         ),
         "winner": ("runners", "winner = true", ("market", "name"), runner),
-        "settled": ("outcome_markets", _set(settled), ("market", *settled), "old.market = new.market"),
+        "settled": ("outcome_markets", assigned(settled), ("market", *settled), "old.market = new.market"),
     }  # fmt: skip
     return {
-        **{name: (_put(name, columns, keys), columns) for name, (columns, keys) in puts.items()},
+        **{name: (put(name, columns, keys), columns) for name, (columns, keys) in puts.items()},
         **{
-            name: (_change(table, values, columns, where), columns)
+            name: (change(table, values, columns, where), columns)
             for name, (table, values, columns, where) in changes.items()
         },
     }
 
 
-def _set(columns: Sequence[str]) -> str:
-    return ", ".join(f"{name} = new.{name}" for name in columns)
-
-
 LATEST = _latest()
-
-_VOID_RUNNER = """
-UPDATE trades SET void = true FROM unnest(%b::text[], %b::text[], %b::bigint[]) AS new (market, name, seq)
-WHERE trades.market = new.market || ':' || new.name AND trades.seq < new.seq"""
-# Winnings are a lot's odds less 1.00; they are cut to whole ones trade by trade.
-_REDUCE = """
-UPDATE trades SET value_ticks = 100 * qty_lots
-    + div((value_ticks - 100 * qty_lots)::numeric * (1000000 - new.reduction_ppm), 1000000)::bigint
-FROM unnest(%b::text[], %b::bigint[], %b::bigint[]) AS new (market, seq, reduction_ppm)
-WHERE trades.market IN (SELECT market FROM markets WHERE outcome_market = new.market)
-AND trades.seq < new.seq AND NOT trades.void"""
-_VOID_TIME = """
-UPDATE trades SET void = true
-FROM unnest(%b::text[], %b::bigint[], %b::bigint[], %b::bigint[]) AS new (market, seq, from_ns, to_ns)
-WHERE trades.market IN (SELECT market FROM markets WHERE outcome_market = new.market)
-AND trades.seq < new.seq AND trades.time_ns >= new.from_ns AND trades.time_ns < new.to_ns"""
-_DROP_POSITIONS = "DELETE FROM positions WHERE outcome_market = ANY (%b::text[])"
-# The buyer is the taker or, where the taker sells and in an auction, in the maker's place. Who backs sells.
-_MAKE_POSITIONS = f"""
-INSERT INTO positions (account, outcome_market, market, lots, value_ticks, updated_seq)
-SELECT account, outcome_market, market, sum(sign * qty_lots), sum(sign * value_ticks), max(seq)
-FROM (
-    SELECT t.*, m.outcome_market, side.account,
-           CASE WHEN (side.buys = (m.model = {MarketModel.BINARY.value})) THEN 1 ELSE -1 END AS sign
-    FROM markets AS m JOIN trades AS t ON t.market = m.market AND NOT t.void
-    CROSS JOIN LATERAL (VALUES (t.taker_account, t.taker_side = {Side.BUY.value}),
-                               (t.maker_account, t.taker_side <> {Side.BUY.value})) AS side (account, buys)
-    WHERE m.outcome_market = ANY (%b::text[])
-) AS bets GROUP BY account, outcome_market, market"""
 
 
 def statements_of(batch: Batch) -> Iterator[Statement]:
     """Yield the statements that write a batch (without its position)."""
     for table, (sql, columns) in _INSERTS.items():
-        yield from _over(sql, columns, batch.new.get(table, ()))
-    yield from _over(_INSERT_TRADES, TRADES, batch.trades)
-    yield from _over(_INSERT_ORDER_EVENTS, ORDER_EVENTS, batch.order_events)
-    yield from _over(_INSERT_BALANCE_CHANGES, BALANCE_CHANGES, batch.balance_changes)
+        yield from over(sql, columns, batch.new.get(table, ()))
+    yield from over(_INSERT_TRADES, TRADES, batch.trades)
+    yield from over(_INSERT_ORDER_EVENTS, ORDER_EVENTS, batch.order_events)
+    yield from over(_INSERT_BALANCE_CHANGES, BALANCE_CHANGES, batch.balance_changes)
     for name, (sql, columns) in LATEST.items():
-        yield from _over(sql, columns, tuple(batch.latest.get(name, {}).values()))
+        yield from over(sql, columns, tuple(batch.latest.get(name, {}).values()))
     begun = [_order(changes) for changes in batch.orders.values() if changes.accepted is not None]
-    yield from _over(_INSERT_ORDERS, ORDERS, begun)
+    yield from over(_INSERT_ORDERS, ORDERS, begun)
     changed = [_order_change(key, one) for key, one in batch.orders.items() if one.accepted is None]
-    yield from _over(_UPDATE_ORDERS, ORDER_CHANGES, changed)
-    yield from _over(_ADD_BALANCES, _BALANCES, [(*key, *sums) for key, sums in batch.balances.items()])
-    yield from _over(
-        _ADD_POSITIONS, _POSITIONS, [_position(key, one) for key, one in batch.positions.items()]
-    )
-    yield from _revisions(batch)
-    yield from _over(_ADD_CANDLES, _CANDLES, [_candle(key, sums) for key, sums in batch.candles.items()])
-
-
-def _revisions(batch: Batch) -> Iterator[Statement]:
-    """Yield what makes trades count otherwise, in order, and the positions of their markets anew."""
-    if not batch.revisions:
-        return
-    for one in batch.revisions:
-        market, seq = texts([one.market]), bigints([one.seq])
-        if not one.runner:
-            times = (bigints([one.from_ns]), bigints([one.to_ns]))
-            yield Statement(_VOID_TIME, (market, seq, *times))
-            continue
-        yield Statement(_VOID_RUNNER, (market, texts([one.runner]), seq))
-        if one.reduction_ppm:
-            yield Statement(_REDUCE, (market, seq, bigints([one.reduction_ppm])))
-    revised = texts(list(dict.fromkeys(one.market for one in batch.revisions)))
-    yield Statement(_DROP_POSITIONS, (revised,))
-    yield Statement(_MAKE_POSITIONS, (revised,))
-
-
-def _over(sql: str, columns: Sequence[str], rows: Sequence[Row]) -> Iterator[Statement]:
-    """Yield the statement with the rows turned into arrays of columns; no rows, no statement."""
-    if rows:
-        values: zip[Any] = zip(*rows, strict=True)
-        yield Statement(
-            sql,
-            [
-                texts(column) if name in TEXT_COLUMNS else bigints(column)
-                for name, column in zip(columns, values, strict=True)
-            ],
-        )
+    yield from over(_UPDATE_ORDERS, ORDER_CHANGES, changed)
+    yield from over(_ADD_BALANCES, _BALANCES, [(*key, *sums) for key, sums in batch.balances.items()])
+    yield from over(_ADD_POSITIONS, _POSITIONS, [_position(key, one) for key, one in batch.positions.items()])
+    yield from revisions_of(batch)
+    yield from over(_ADD_CANDLES, _CANDLES, [_candle(key, sums) for key, sums in batch.candles.items()])
 
 
 def _order(changes: OrderChanges) -> Row:
