@@ -6,7 +6,6 @@ of resting, and everything that can be counted is counted again each time. Texts
 The modules beside it, ``naive_*.py``, each do one part.
 """
 
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from bus import commands as c
@@ -14,6 +13,8 @@ from bus import events as e
 from bus.codec import decode_command
 from bus.errors import Code, FormError
 
+from . import naive_admin as admin
+from . import naive_batches as batches
 from . import naive_jobs as jobs
 from . import naive_orders as orders
 from . import naive_outcomes as outcomes
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 TENTH_NS = 10**8
 IDS_FORGOTTEN_PER_COMMAND = 4
-GROUPS_MAX = 100
 
 
 class Naive:
@@ -248,12 +248,8 @@ class Naive:
 
     def handle(self, command: Any) -> Order | None:
         """Execute the command by its own rules; return its order, if it has one."""
-        name = "do_" + "".join("_" + ch.lower() if ch.isupper() else ch for ch in type(command).__name__)[1:]
-        if name in HANDLERS:
-            order: Order | None = HANDLERS[name](self, command)
-            return order
-        own: Order | None = getattr(self, name)(command)
-        return own
+        order: Order | None = HANDLERS[type(command)](self, command)
+        return order
 
     def id_of(self, command: Any) -> str:
         """Return the id under which a command is known."""
@@ -550,221 +546,6 @@ class Naive:
         refuse_if(name not in self.books and name not in self.markets, Code.UNKNOWN_MARKET)
         return [name] if name in self.books else [book.name for book in self.markets[name].books]
 
-    # ---- mass cancels and timers ------------------------------------------------------------------
-
-    def do_cancel_all(self, command: c.CancelAll) -> None:
-        """Cancel all orders of the account, in one market or in all."""
-        books = self.books_named(command.market) if command.market else None
-        refuse_if(self.account_is_busy(command.account), Code.ACCOUNT_BUSY)
-        named = (command.account, command.market, command.command_id, e.CancelReason.MASS_CANCEL)
-        jobs.begin_mass_cancel(self, named, books, of=command.account)
-
-    def do_cancel_matching(self, command: c.CancelMatching) -> None:
-        """Cancel the account's orders that match."""
-        books = self.books_named(command.market) if command.market else None
-        low, high = command.price_low_ticks, command.price_high_ticks
-        refuse_if(high and low > high, Code.INVALID_COMBINATION)
-        refuse_if(self.account_is_busy(command.account), Code.ACCOUNT_BUSY)
-        named = (command.account, command.market, command.command_id, e.CancelReason.MASS_CANCEL)
-        jobs.begin_mass_cancel(self, named, books, jobs.filtered(command.side, low, high), of=command.account)
-
-    def do_cancel_where(self, command: c.CancelWhere) -> None:
-        """Cancel all orders that match."""
-        target = command.target_account
-        refuse_if(target and target not in self.accounts, Code.UNKNOWN_ACCOUNT)
-        books = self.books_named(command.market) if command.market else None
-        low, high = command.price_low_ticks, command.price_high_ticks
-        refuse_if(high and low > high, Code.INVALID_COMBINATION)
-        named = (target, command.market, command.command_id, e.CancelReason.MASS_CANCEL)
-        jobs.begin_mass_cancel(self, named, books, jobs.filtered(command.side, low, high), of=target)
-
-    def do_cancel_market(self, command: c.CancelMarket) -> None:
-        """Cancel all orders of a market."""
-        books = self.books_named(command.market)
-        busy = any(j.kind == "cancel" and any(b in j.busy_books for b in books) for j in self.jobs)
-        refuse_if(busy, Code.MARKET_BUSY)
-        named = ("", command.market, command.command_id, e.CancelReason.MARKET_CANCELLED)
-        jobs.begin_mass_cancel(self, named, books)
-
-    def do_set_account_state(self, command: c.SetAccountState) -> None:
-        """Block (and cancel all) or activate an account."""
-        target = command.target_account
-        refuse_if(target not in self.accounts, Code.UNKNOWN_ACCOUNT)
-        self.accounts[target].state = command.state
-        self.emit(e.AccountStateChanged(target, self.account_seq(target), command.state))
-        whole = [j for j in self.jobs if j.busy_account == target and j.reason in WHOLE and not j.market]
-        if command.state == c.AccountState.BLOCKED and not whole:
-            named = (target, "", command.command_id, e.CancelReason.ACCOUNT_BLOCKED)
-            jobs.begin_mass_cancel(self, named, None, of=target)
-
-    def do_cancel_after(self, command: c.CancelAfter) -> None:
-        """Set the dead-man timer."""
-        due_ns = self.now + command.timeout_ns if command.timeout_ns else 0
-        self.accounts[command.account].cancel_after_ns = due_ns
-        self.emit(e.CancelAfterSet(command.account, self.account_seq(command.account), due_ns))
-
-    def do_set_group(self, command: c.SetGroup) -> None:
-        """Make, reset or remove an order group."""
-        groups = self.accounts[command.account].groups
-        if command.lots_max == 0:
-            refuse_if(command.group not in groups, Code.UNKNOWN_GROUP)
-            groups.pop(command.group).removed = True
-        elif command.group in groups:
-            group = groups[command.group]
-            group.lots_max, group.window_ns = command.lots_max, command.window_ns
-            group.traded, group.tripped = [], False
-        else:
-            refuse_if(len(groups) >= GROUPS_MAX, Code.TOO_MANY_ENTRIES)
-            made = Group(command.group, command.account, command.lots_max, command.window_ns)
-            groups[command.group] = made
-        seq = self.account_seq(command.account)
-        self.emit(e.GroupSet(command.account, seq, command.group, command.lots_max, command.window_ns))
-
-    # ---- administration ---------------------------------------------------------------------------
-
-    def do_create_asset(self, command: c.CreateAsset) -> None:
-        """Create an asset."""
-        refuse_if(command.asset in self.assets, Code.ALREADY_EXISTS)
-        refuse_if(len(self.assets) >= self.limits.assets_max, Code.TOO_MANY_ENTRIES)
-        self.assets[command.asset] = command.decimals
-        self.emit(e.AssetCreated(command.asset, command.decimals))
-
-    def do_create_market(self, m: c.CreateMarket) -> None:
-        """Create a market whose notionals are whole and fit."""
-        refuse_if(m.market in self.markets, Code.ALREADY_EXISTS)
-        refuse_if(len(self.books) >= self.limits.markets_max, Code.TOO_MANY_ENTRIES)
-        refuse_if(m.base not in self.assets or m.quote not in self.assets, Code.UNKNOWN_ASSET)
-        refuse_if(m.base == m.quote, Code.INVALID_MARKET)
-        tick = Fraction(m.tick_mantissa, 10**m.tick_decimals)
-        lot = Fraction(m.lot_atoms, 10 ** self.assets[m.base])
-        unit = tick * lot * 10 ** self.assets[m.quote]
-        refuse_if(unit.denominator != 1 or unit < 1, Code.INVALID_MARKET)
-        refuse_if(m.price_ticks_max * m.qty_lots_max * unit > c.INT_MAX, Code.INVALID_MARKET)
-        refuse_if(m.qty_lots_max * m.lot_atoms > c.INT_MAX, Code.INVALID_MARKET)
-        made = e.MarketCreated(*m[3:9], int(unit), *m[9:])
-        market = Market(m.market)
-        self.markets[m.market] = market
-        self.books[m.market] = Book(made, market, len(self.books))
-        market.books.append(self.books[m.market])
-        self.emit(made)
-
-    def do_create_account(self, command: c.CreateAccount) -> None:
-        """Create an account."""
-        refuse_if(command.new_account in self.accounts, Code.ALREADY_EXISTS)
-        refuse_if(len(self.accounts) >= self.limits.accounts_max, Code.TOO_MANY_ENTRIES)
-        self.accounts[command.new_account] = Account()
-        self.emit(e.AccountCreated(command.new_account))
-
-    def do_create_key(self, command: c.CreateKey) -> None:
-        """Create a key."""
-        refuse_if(command.key_id in self.keys, Code.ALREADY_EXISTS)
-        refuse_if(len(self.keys) >= self.limits.keys_max, Code.TOO_MANY_ENTRIES)
-        known = all(account in self.accounts for account in command.accounts)
-        refuse_if(not known, Code.UNKNOWN_ACCOUNT)
-        self.keys.append(command.key_id)
-        self.emit(e.KeyCreated(*command[3:]))
-
-    def do_revoke_key(self, command: c.RevokeKey) -> None:
-        """Revoke a key."""
-        refuse_if(command.key_id not in self.keys, Code.UNKNOWN_KEY)
-        self.keys.remove(command.key_id)
-        self.emit(e.KeyRevoked(command.key_id))
-
-    def do_deposit(self, command: c.Deposit) -> None:
-        """Add funds."""
-        account, asset, amount = command.to_account, command.asset, command.amount_atoms
-        refuse_if(account not in self.accounts, Code.UNKNOWN_ACCOUNT)
-        refuse_if(asset not in self.assets, Code.UNKNOWN_ASSET)
-        refuse_if(self.issued.get(asset, 0) + amount > c.INT_MAX, Code.AMOUNT_OUT_OF_RANGE)
-        self.issued[asset] = self.issued.get(asset, 0) + amount
-        self.move(account, asset, amount, 0)
-        self.emit(e.Deposited(account, self.account_seq(account), asset, amount))
-
-    def do_withdraw(self, command: c.Withdraw) -> None:
-        """Take funds out."""
-        account, asset, amount = command.from_account, command.asset, command.amount_atoms
-        refuse_if(account not in self.accounts, Code.UNKNOWN_ACCOUNT)
-        refuse_if(asset not in self.assets, Code.UNKNOWN_ASSET)
-        refuse_if(self.owes(account), Code.SHORTFALL)
-        refuse_if(self.available(account, asset) < amount, Code.INSUFFICIENT_FUNDS)
-        self.issued[asset] -= amount
-        self.move(account, asset, -amount, 0)
-        self.emit(e.Withdrawn(account, self.account_seq(account), asset, amount))
-
-    def do_set_market_state(self, command: c.SetMarketState) -> None:
-        """Change a market's state; an opening may uncross it, CLOSING empties it."""
-        s = c.MarketState
-        refuse_if(command.market not in self.markets, Code.UNKNOWN_MARKET)
-        market = self.markets[command.market]
-        refuse_if(self.is_changing(market), Code.MARKET_BUSY)
-        allowed = (s.OPEN, s.HALTED, s.PRE_OPEN, s.SUSPENDED, s.CANCEL_ONLY)
-        wrong = market.state not in allowed or command.state not in (*allowed, s.CLOSING)
-        refuse_if(wrong, Code.STATE_NOT_ALLOWED)
-        for job in list(self.jobs):
-            if job.kind == "uncross" and market.books[0].name in job.busy_books:
-                self.jobs.remove(job)
-                if job.price:
-                    self.emit(e.AuctionDone(job.market, job.price if job.lots else 0, job.lots))
-        gathered, market.state = market.state == s.PRE_OPEN, command.state
-        self.emit(e.MarketStateChanged(market.name, command.state))
-        for book in market.books:
-            if market.state != s.PRE_OPEN:
-                book.indication_due_ns = 0
-            else:
-                book.indicated = (0, 0, 0)
-                book.indication_due_ns = self.now + self.limits.indication_interval_ns
-        names = [book.name for book in market.books]
-        if market.state == s.OPEN:
-            books = [book for book in market.books if gathered or book.crossed]
-            if market.outcome is not None:
-                books = [book for book in books if book.made.runner not in market.outcome.removed]
-            if books:
-                job = Job("uncross", busy_books=names)
-                job.steps = jobs.uncross(self, job, books)
-                self.begin(job)
-        elif market.state == s.CLOSING:
-            named = ("", market.name, command.command_id, e.CancelReason.MARKET_CLOSING)
-            jobs.begin_mass_cancel(self, named, names, closing=market)
-
-    def do_set_market_rules(self, command: c.SetMarketRules) -> None:
-        """Set how a market matches, and its band."""
-        refuse_if(command.market not in self.markets, Code.UNKNOWN_MARKET)
-        market = self.markets[command.market]
-        two = market.outcome is not None and market.outcome.two
-        refuse_if(two and command.matching == c.MatchingRule.PRO_RATA, Code.WRONG_MARKET_MODEL)
-        market.matching, market.first_share_ppm, market.band_ppm = command[4:]
-        self.emit(e.MarketRulesSet(*command[3:]))
-
-    def do_set_fee_tier(self, command: c.SetFeeTier) -> None:
-        """Set the fees of a tier."""
-        refuse_if(command.market not in self.markets, Code.UNKNOWN_MARKET)
-        market = self.markets[command.market]
-        refuse_if(market.outcome is not None, Code.WRONG_MARKET_MODEL)
-        refuse_if(command.maker_fee_ppm < -command.taker_fee_ppm, Code.INVALID_MARKET)
-        market.tiers[command.tier] = (command.maker_fee_ppm, command.taker_fee_ppm)
-        self.emit(e.FeeTierSet(*command[3:]))
-
-    def do_set_account_terms(self, command: c.SetAccountTerms) -> None:
-        """Set what an account is."""
-        target = command.target_account
-        refuse_if(target not in self.accounts, Code.UNKNOWN_ACCOUNT)
-        account = self.accounts[target]
-        below = any(have[0] < 0 for have in account.balances.values())
-        refuse_if(account.unfunded and not command.unfunded and below, Code.INSUFFICIENT_FUNDS)
-        account.unfunded, account.tier, account.prevention, account.prevention_group = command[4:]
-        self.emit(e.AccountTermsSet(target, self.account_seq(target), *command[4:]))
-
-    def do_set_account_limits(self, command: c.SetAccountLimits) -> None:
-        """Set an account's limits."""
-        target, market = command.target_account, command.market
-        refuse_if(target not in self.accounts, Code.UNKNOWN_ACCOUNT)
-        refuse_if(market and market not in self.markets, Code.UNKNOWN_MARKET)
-        made = e.AccountLimitsSet(target, self.account_seq(target), *command[4:])
-        self.accounts[target].limits.pop(market, None)
-        if any(command[5:]):
-            self.accounts[target].limits[market] = made
-        self.emit(made)
-
     def _check(self) -> None:
         """Check conservation, holds by brute force, positions and uncrossed books."""
         for asset, issued in self.issued.items():
@@ -811,22 +592,39 @@ class Naive:
             assert need == outcome.held.get(name, 0) + outcome.short.get(name, 0), (name, need)
 
 
-WHOLE = (e.CancelReason.MASS_CANCEL, e.CancelReason.ACCOUNT_BLOCKED, e.CancelReason.CANCEL_AFTER)
-HANDLERS: dict[str, Any] = {
-    "do_place_order": orders.place,
-    "do_place_advanced": orders.place,
-    "do_place_pair": orders.place_pair,
-    "do_submit_batch": orders.submit_batch,
-    "do_cancel_order": orders.cancel_named,
-    "do_reduce_order": orders.reduce,
-    "do_replace_order": orders.replace,
-    "do_cash_out": outcomes.cash_out,
-    "do_create_outcome_market": outcomes.create,
-    "do_turn_in_play": outcomes.turn_in_play,
-    "do_add_runner": outcomes.add_runner,
-    "do_remove_runner": outcomes.remove_runner,
-    "do_settle_market": outcomes.settle_market,
-    "do_void_market": outcomes.void_market,
-    "do_void_trades": outcomes.void_trades,
+HANDLERS: dict[type[c.Command], Any] = {
+    c.PlaceOrder: orders.place,
+    c.PlaceAdvanced: orders.place,
+    c.PlacePair: orders.place_pair,
+    c.SubmitBatch: batches.submit_batch,
+    c.CancelOrder: orders.cancel_named,
+    c.ReduceOrder: orders.reduce,
+    c.ReplaceOrder: orders.replace,
+    c.CashOut: outcomes.cash_out,
+    c.CreateOutcomeMarket: outcomes.create,
+    c.TurnInPlay: outcomes.turn_in_play,
+    c.AddRunner: outcomes.add_runner,
+    c.RemoveRunner: outcomes.remove_runner,
+    c.SettleMarket: outcomes.settle_market,
+    c.VoidMarket: outcomes.void_market,
+    c.VoidTrades: outcomes.void_trades,
+    c.CancelAll: admin.cancel_all,
+    c.CancelMatching: admin.cancel_matching,
+    c.CancelWhere: admin.cancel_where,
+    c.CancelMarket: admin.cancel_market,
+    c.SetAccountState: admin.set_account_state,
+    c.CancelAfter: admin.cancel_after,
+    c.SetGroup: admin.set_group,
+    c.CreateAsset: admin.create_asset,
+    c.CreateMarket: admin.create_market,
+    c.CreateAccount: admin.create_account,
+    c.CreateKey: admin.create_key,
+    c.RevokeKey: admin.revoke_key,
+    c.Deposit: admin.deposit,
+    c.Withdraw: admin.withdraw,
+    c.SetMarketState: admin.set_market_state,
+    c.SetMarketRules: admin.set_market_rules,
+    c.SetFeeTier: admin.set_fee_tier,
+    c.SetAccountTerms: admin.set_account_terms,
+    c.SetAccountLimits: admin.set_account_limits,
 }
-WithId = c.OutsideCommand

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from bus import commands as c
 from bus import events as e
 
+from .naive_checks import first_trigger, rises, touched
 from .naive_odds import is_oco, ladder_floor, offer, recount, required
-from .naive_orders import act, first_trigger, rest, rises, touched
+from .naive_orders import act, rest
 from .naive_state import Book, Group, Job, Market, Order, Outcome, Trade
 from .naive_trades import break_pair, cancel, count_in_group, count_net, exchange, grouped, record
 

@@ -11,8 +11,9 @@ from bus import events as e
 from bus.errors import Code
 
 from . import naive_jobs as jobs
+from .naive_checks import check_state, drafted, meeting_vector
 from .naive_odds import plus, recount, required
-from .naive_orders import accept, act, check_state, drafted, meeting_vector
+from .naive_orders import accept, act
 from .naive_state import Book, Job, Market, Outcome, refuse_if
 from .naive_walk import Walk, Walker
 

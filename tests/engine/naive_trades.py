@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from bus import commands as c
 from bus import events as e
 
+from .naive_checks import meeting_vector
 from .naive_odds import Cross, add_trade, is_oco
-from .naive_orders import meeting_vector, take_off
+from .naive_orders import take_off
 from .naive_state import Book, Order, Outcome, Trade
 from .naive_walk import Meeting, Walk
 
