@@ -25,7 +25,7 @@ class Cancels:
         self._state = state
 
     def cancel_order(self, order: Order, reason: int) -> None:
-        """Cancel any open order, resting or waiting, and what goes with it; O(1), with its level O(log levels)."""
+        """Cancel any open order and what goes with it; O(1), O(log levels) when a level goes."""
         terms = order.terms
         if terms is not None and terms.pair is not None:
             pairs.cancel(self, order, reason)
@@ -33,7 +33,7 @@ class Cancels:
             self.take_off(order, reason, 0)
 
     def take_off(self, order: Order, reason: int, kept_atoms: int) -> None:
-        """Cancel one open order; give back what it holds but ``kept_atoms``, which its pair's other leg needs."""
+        """Cancel one open order; give back what it holds but ``kept_atoms``, which its pair needs."""
         state, market, account, left = self._state, order.market, order.account, order.left_lots
         terms = order.terms
         level_lots = market_seq = budget = 0

@@ -66,6 +66,10 @@ class MemoryDoors:
         """Begin a new pipe."""
         self.pipes[lane].clear()
 
+    def warn(self, kind: str, **fields: str) -> None:
+        """Refuse: nothing strange happens here."""
+        raise AssertionError(f"expected nothing to warn of, was {kind} {fields}")
+
     def ask(self, query: str, args: Sequence[object], done: Asked) -> None:
         """Refuse: nothing is asked here."""
         raise AssertionError(f"expected no query, was {query}")
