@@ -13,7 +13,9 @@ from bus.commands import INT_MAX
 from bus.errors import Code, FormError, Rejected
 from bus.market_data import AUCTION
 
+from . import money
 from .batch import Row
+from .page import Page
 from .rows import CANDLE_INTERVALS_S
 
 MINUTE_S, HOUR_S, DAY_S = 60, 3_600, 86_400
@@ -26,19 +28,6 @@ INTERVALS_S = {
 """Candle intervals by name; ``1M`` is a calendar month (UTC), ``1w`` begins on Monday."""
 
 _MONDAY_NS = 4 * DAY_S * 1_000_000_000  # 1970-01-05, the first Monday
-
-
-class Page(NamedTuple):
-    """A query ready to run.
-
-    ``newest_first``: the rows come backwards and are turned round. ``one``: the answer is its only row.
-    """
-
-    sql: str
-    parameters: tuple[object, ...]
-    shape: Callable[[Row], Row] = tuple
-    newest_first: bool = False
-    one: bool = False
 
 
 class Arguments(NamedTuple):
@@ -141,122 +130,6 @@ def _account_trades(account: str, market: str, from_ns: int, to_ns: int, after_s
     )
 
 
-def _balance_changes(account: str, asset: str, after_seq: int, limit: int) -> Page:
-    return Page(
-        "SELECT seq, time_ns, event, asset, available_atoms, held_atoms FROM balance_changes "
-        "WHERE account = %b AND asset = %b AND seq > %b ORDER BY seq LIMIT %b",
-        (account, asset, after_seq, limit),
-    )
-
-
-def _balances(account: str, after_asset: str, limit: int) -> Page:
-    return Page(
-        "SELECT asset, available_atoms, held_atoms, updated_seq, changes FROM balances "
-        "WHERE account = %b AND asset > %b ORDER BY asset LIMIT %b",
-        (account, after_asset, limit),
-        lambda row: (row[0], int(row[1]), int(row[2]), *row[3:]),
-    )
-
-
-def _statement(account: str, asset: str, after_seq: int, limit: int) -> Page:
-    return _statement_page((account, asset), "seq > %b", "ASC", after_seq, limit)
-
-
-def _last_statement(account: str, asset: str, before_seq: int, limit: int) -> Page:
-    return _statement_page((account, asset), "seq < %b", "DESC", before_seq or INT_MAX, limit)
-
-
-_STATEMENT = """
-WITH page AS (
-    SELECT * FROM balance_changes WHERE account = %b AND asset = %b AND {where} ORDER BY seq {order} LIMIT %b
-), mark AS (
-    SELECT seq, available_atoms, held_atoms FROM balance_marks
-    WHERE account = %b AND asset = %b AND seq < (SELECT min(seq) FROM page) ORDER BY seq DESC LIMIT 1
-), since AS (
-    SELECT coalesce(sum(available_atoms), 0) AS available, coalesce(sum(held_atoms), 0) AS held
-    FROM balance_changes WHERE account = %b AND asset = %b
-    AND seq > coalesce((SELECT seq FROM mark), 0) AND seq < (SELECT min(seq) FROM page)
-), opening AS (
-    SELECT since.available + coalesce((SELECT available_atoms FROM mark), 0) AS available,
-           since.held + coalesce((SELECT held_atoms FROM mark), 0) AS held FROM since
-)
-SELECT c.seq, c.time_ns, c.event, c.available_atoms, c.held_atoms,
-       opening.available + sum(c.available_atoms) OVER so_far, opening.held + sum(c.held_atoms) OVER so_far,
-       coalesce(e.market, s.market, x.market, ''), c.order_id, coalesce(e.trade_id, 0),
-       coalesce(e.price_ticks, 0), coalesce(e.qty_lots, 0),
-       coalesce(e.fee_atoms, s.commission_atoms, 0), coalesce(e.reason, 0)
-FROM opening CROSS JOIN page AS c
-LEFT JOIN order_events AS e ON e.order_id = c.order_id AND e.seq = c.seq AND e.time = c.time
-LEFT JOIN settlements AS s ON c.event = 50 AND s.seq = c.seq
-LEFT JOIN exposure_changes AS x ON c.event = 49 AND x.account = c.account AND x.seq = c.seq
-WINDOW so_far AS (ORDER BY c.seq) ORDER BY c.seq {order}"""
-
-
-def _statement_page(whose: tuple[str, str], where: str, order: str, seq: int, limit: int) -> Page:
-    """Return a page of a statement: its changes, what they belong to, and the balance after each.
-
-    The balance before the page is that of the last mark, and the changes since.
-    """
-    return Page(
-        _STATEMENT.format(where=where, order=order),
-        (*whose, seq, limit, *whose, *whose),
-        _statement_row,
-        order == "DESC",
-    )
-
-
-def _statement_row(row: Row) -> Row:
-    """Turn the balances, which are numeric in the database, into integers."""
-    return (*row[:5], int(row[5]), int(row[6]), *row[7:])
-
-
-def _positions(account: str, after_market: str, limit: int) -> Page:
-    return Page(
-        "SELECT p.outcome_market, o.model, o.asset, o.state, array_agg(p.name ORDER BY p.runner), "
-        "array_agg(p.lots ORDER BY p.runner), array_agg(p.value_ticks ORDER BY p.runner), "
-        "array_agg(p.result_atoms ORDER BY p.runner) FROM position_results AS p "
-        "JOIN outcome_markets AS o ON o.market = p.outcome_market "
-        "WHERE p.account = %b AND p.outcome_market IN (SELECT DISTINCT outcome_market FROM positions "
-        "WHERE account = %b AND outcome_market > %b ORDER BY outcome_market LIMIT %b) "
-        "GROUP BY p.outcome_market, o.model, o.asset, o.state ORDER BY p.outcome_market",
-        (account, account, after_market, limit),
-        lambda row: (*row[:5], *(tuple(map(int, column)) for column in row[5:])),
-    )
-
-
-def _settlements(account: str, after_seq: int, limit: int) -> Page:
-    return Page(
-        "SELECT seq, time_ns, market, released_atoms, net_atoms, commission_atoms FROM settlements "
-        "WHERE account = %b AND seq > %b ORDER BY seq LIMIT %b",
-        (account, after_seq, limit),
-    )
-
-
-def _cash_outs(account: str, after_seq: int, limit: int) -> Page:
-    return Page(
-        "SELECT seq, time_ns, market, command_id, share_ppm, before_atoms, after_atoms FROM cash_outs "
-        "WHERE account = %b AND seq > %b ORDER BY seq LIMIT %b",
-        (account, after_seq, limit),
-    )
-
-
-def _outcome_markets(after_market: str, limit: int) -> Page:
-    runners = ", ".join(
-        f"array_agg(r.{column} ORDER BY r.runner)"
-        for column in ("runner", "name", "book", "removed", "reduction_ppm", "winner")
-    )
-    return Page(
-        "SELECT o.market, o.model, o.asset, o.state, o.in_play, o.bet_delay_ns, o.lot_atoms, o.unit_atoms, "
-        "o.commission_ppm, o.house, o.settled_seq, o.settled_ns, o.settled_accounts, o.dust_atoms, "
-        f"{runners} FROM (SELECT * FROM outcome_markets WHERE market > %b ORDER BY market LIMIT %b) AS o "
-        "JOIN runners AS r ON r.market = o.market GROUP BY o.market, o.model, o.asset, o.state, o.in_play, "
-        "o.bet_delay_ns, o.lot_atoms, o.unit_atoms, o.commission_ppm, o.house, o.settled_seq, o.settled_ns, "
-        "o.settled_accounts, o.dust_atoms ORDER BY o.market",
-        (after_market, limit),
-        lambda row: (*row[:14], tuple(zip(*row[14:], strict=True))),
-    )
-
-
 def _auctions(market: str, from_ns: int, to_ns: int, after_seq: int, limit: int) -> Page:
     return Page(
         "SELECT seq, time_ns, event, price_ticks, qty_lots, imbalance_lots FROM auctions "
@@ -309,8 +182,8 @@ QUERIES: dict[str, Arguments] = {
     make.__name__.removeprefix("_"): Arguments(tuple(make.__annotations__)[:-1], make)
     for make in (
         _trades, _last_trades, _orders, _last_orders, _order, _order_events, _account_trades,
-        _balances, _balance_changes, _statement, _last_statement, _positions, _settlements, _cash_outs,
-        _outcome_markets, _auctions, _candles, _last_candles,
+        money.balances, money.balance_changes, money.statement, money.last_statement, money.positions,
+        money.settlements, money.cash_outs, money.outcome_markets, _auctions, _candles, _last_candles,
     )
 }  # fmt: skip
 """Every query by name."""
