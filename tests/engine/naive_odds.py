@@ -35,12 +35,12 @@ assert len(LADDER) == 350
 
 def ladder_floor(odds: Fraction | int) -> int:
     """Return the highest odds of the ladder not above ``odds`` (0: none)."""
-    return max((rung for rung in LADDER if rung <= odds), default=0)
+    return max((rung for rung in LADDER if rung * odds.denominator <= odds.numerator), default=0)
 
 
 def ladder_ceil(odds: Fraction | int) -> int:
     """Return the lowest odds of the ladder not below ``odds`` (0: none)."""
-    return min((rung for rung in LADDER if rung >= odds), default=0)
+    return min((rung for rung in LADDER if rung * odds.denominator >= odds.numerator), default=0)
 
 
 def vector(market: Outcome, runner: int, side: int, price: int, hundredths: int) -> list[int]:
