@@ -13,7 +13,8 @@ from bus.errors import Code, FormError
 from bus.market_data import Candle, Trade
 from bus.query_frames import Query
 
-from .markets import Market, Markets
+from .market import Market
+from .markets import Markets
 from .telling import Teller
 
 LAST_CANDLES = 2

@@ -16,7 +16,8 @@ from bus.query_frames import Answer, Query
 from bus.stream import Position, Stream
 
 from .door import NO_VENUE, Door, not_ready
-from .markets import Bounds, Markets
+from .market import Bounds
+from .markets import Markets
 from .publisher import Publisher
 from .queries import Queries, QueryLimits
 from .starting import Answers, Asking, HistoryLimits, Source, begin

@@ -23,7 +23,8 @@ from bus.stream import Position
 
 from .bars import Bar
 from .depth import Depth
-from .markets import Market, Markets
+from .market import Market
+from .markets import Markets
 from .tickers import MINUTES
 from .trades import Trades
 

@@ -7,7 +7,8 @@ a quiet one at once. Nothing is made that nobody subscribed to.
 
 from typing import NamedTuple
 
-from .markets import Market, Markets
+from .market import Market
+from .markets import Markets
 from .publisher import Publisher
 
 TRADES_PER_MESSAGE_MAX = 1_000

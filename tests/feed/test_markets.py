@@ -8,7 +8,8 @@ from bus.commands import OPERATOR, MarketState, SetMarketState, Side
 from bus.errors import Code, Rejected, StreamError
 from bus.events import TradeExecuted
 from bus.frames import EventsFrame
-from feed.markets import Bounds, Market, Markets
+from feed.market import Bounds, Market
+from feed.markets import Markets
 from tests.feed.naive import Deal, candles_of, ticker_of
 from tests.feed.venue import MARKETS, Venue
 from tests.recorder.venue import Venue as AnyVenue

@@ -11,7 +11,8 @@ from bus.errors import Code, ZeropitError
 from bus.market_data import Auction, Best, Candle, MarketRow, Offer, Ticker, Trade
 from bus.query_frames import Query
 from feed.bars import INTERVALS
-from feed.markets import Bounds, Markets
+from feed.market import Bounds
+from feed.markets import Markets
 from feed.publisher import Publisher
 from feed.queries import Queries, QueryLimits
 from feed.telling import Pace, Teller
