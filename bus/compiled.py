@@ -19,7 +19,7 @@ MODULES = {
     "bus": ("answers", "codec", "frames"),
     "engine": (
         "accounts", "batch", "book", "cancels", "crossing", "entry", "exchange", "fills", "implied", "ladder",
-        "matching", "outcomes", "risk", "state", "states", "timers", "trading",
+        "levels", "matching", "outcomes", "risk", "state", "states", "timers", "trading",
     ),
     "gateway": ("desk", "flow", "links", "post", "private", "requests", "sessions"),
 }  # fmt: skip

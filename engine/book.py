@@ -11,10 +11,10 @@ Adding or removing an order is O(1); making or removing a level is O(log levels)
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from sortedcontainers import SortedDict
-
 from bus.commands import MarketModel, MarketState, MatchingRule, Side
 from bus.events import MarketCreated
+
+from .levels import Levels
 
 if TYPE_CHECKING:
     from .accounts import Account
@@ -208,7 +208,7 @@ class Half:
         self.sign = sign
         self.termed: dict[int, Order] = {}
         """Its orders with terms, by id: what is hidden, and legs of pairs, are found without the rest."""
-        self.ladder: SortedDict[int, Level] = SortedDict()
+        self.ladder = Levels()
         self.best: Level | None = None
 
     def add(self, order: Order) -> int:
@@ -218,9 +218,10 @@ class Half:
         """
         price = order.price_ticks
         key = price * self.sign
-        level: Level | None = self.ladder.get(key)
+        level = self.ladder.get(key)
         if level is None:
-            level = self.ladder[key] = Level(price)
+            level = Level(price)
+            self.ladder.add(key, level)
             best = self.best
             if best is None or key < best.price_ticks * self.sign:
                 self.best = level
@@ -259,10 +260,9 @@ class Half:
         if order.terms is not None:
             del self.termed[order.order_id]
         if level.count == 0:
-            ladder = self.ladder
-            del ladder[level.price_ticks * self.sign]
+            self.ladder.remove(level.price_ticks * self.sign)
             if level is self.best:
-                self.best = ladder.peekitem(0)[1] if ladder else None
+                self.best = self.ladder.first()
         return level.lots
 
     def renew(self, order: Order, lots: int) -> None:
@@ -289,19 +289,20 @@ class Half:
 
     def levels(self) -> Iterator[Level]:
         """Yield the levels, best first."""
-        yield from self.ladder.values()
+        yield from self.ladder
 
     def orders(self) -> Iterator[Order]:
         """Yield the orders, best price first, oldest first."""
-        for level in self.ladder.values():
+        for level in self.ladder:
             yield from level
 
     def check(self) -> None:
         """Verify every invariant of this side; O(orders)."""
-        assert self.best is (self.ladder.peekitem(0)[1] if self.ladder else None)
+        self.ladder.check()
+        assert self.best is self.ladder.first()
         assert self.termed == {o.order_id: o for o in self.orders() if o.terms is not None}
-        for key, level in self.ladder.items():
-            assert key == level.price_ticks * self.sign
+        for level in self.ladder:
+            assert self.ladder.get(level.price_ticks * self.sign) is level
             orders = list(level)
             assert orders and len(orders) == level.count
             assert level.lots == sum(order.left_lots for order in orders)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from bus.commands import (
+    INT_MAX,
     AccountState,
     CancelAfter,
     CancelAll,
@@ -160,23 +161,18 @@ class MassCancel(Job):
 
     def _in_half(self, half: Half) -> Iterator[Order]:
         """Yield what matches on one side of a book; O(log levels) a level, others are not looked at."""
-        ladder = half.ladder
-        first: int | None = None
-        last: int | None = None
-        if self.low_ticks:
-            first = self.low_ticks
-        if self.high_ticks:
-            last = self.high_ticks
-        if half.sign < 0:
-            first, last = (None if last is None else -last), (None if first is None else -first)
-        key: int | None = next(ladder.irange(first, last), None)
-        while key is not None:
-            order = ladder[key].first
+        ladder, low, high = half.ladder, self.low_ticks, self.high_ticks or INT_MAX
+        least, most = (low, high) if half.sign > 0 else (-high, -low)
+        key = ladder.next_key(least)
+        while key is not None and key <= most:
+            level = ladder.get(key)
+            assert level is not None
+            order = level.first
             while order is not None:
                 if self._matches(order):
                     yield order
                 order = order.after
-            key = next(ladder.irange(key, last, (False, True)), None)
+            key = ladder.next_key(key + 1)
 
     def _matches(self, order: Order) -> bool:
         terms = order.terms
