@@ -11,6 +11,7 @@ from random import Random
 from bus import commands as c
 from bus.codec import encode_command
 from engine.exchange import Limits
+from engine.state import RULES_VERSION
 from tests.engine.naive import Naive
 from tests.engine.naive_state import DAY_NS, Market, Order, Outcome
 
@@ -221,6 +222,8 @@ class Mixed:
         if kind < 90:
             return self.own_control()
         if kind < 91:
+            if self.one_in(5):
+                return c.StartEngine(self.count, RULES_VERSION, self.random.choice(LIMITS).as_wire())
             return c.Continue()
         return self.administration()
 
