@@ -118,6 +118,9 @@ class Database:
                     Code.COMPONENT_FAILED,
                     f"expected the database at {self.position}, was elsewhere (a second recorder?)",
                 )
+            if batch.revisions:
+                # They change all trades of a market: better late than given up again and again.
+                connection.execute("SET LOCAL statement_timeout = 0")
             for statement in statements_of(batch):
                 connection.execute(statement.sql.encode(), statement.parameters, prepare=True)
         self.position, self.time_ns = position, batch.time_ns

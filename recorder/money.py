@@ -42,14 +42,14 @@ def last_statement(account: str, asset: str, before_seq: int, limit: int) -> Pag
 _STATEMENT = """
 WITH page AS (
     SELECT * FROM balance_changes WHERE account = %b AND asset = %b AND {where} ORDER BY seq {order} LIMIT %b
-), mark AS (
+), mark AS MATERIALIZED (
     SELECT seq, available_atoms, held_atoms FROM balance_marks
     WHERE account = %b AND asset = %b AND seq < (SELECT min(seq) FROM page) ORDER BY seq DESC LIMIT 1
-), since AS (
+), since AS MATERIALIZED (
     SELECT coalesce(sum(available_atoms), 0) AS available, coalesce(sum(held_atoms), 0) AS held
     FROM balance_changes WHERE account = %b AND asset = %b
     AND seq > coalesce((SELECT seq FROM mark), 0) AND seq < (SELECT min(seq) FROM page)
-), opening AS (
+), opening AS MATERIALIZED (
     SELECT since.available + coalesce((SELECT available_atoms FROM mark), 0) AS available,
            since.held + coalesce((SELECT held_atoms FROM mark), 0) AS held FROM since
 )
