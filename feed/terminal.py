@@ -21,7 +21,6 @@ from rich.text import Text
 
 from bus import runfile
 from bus.client import MarketData, Missed
-from bus.client.followed import Newest
 from bus.commands import MarketModel, MarketState, Side
 from bus.errors import Code, Rejected, SessionError
 from bus.events import TradeKind
@@ -196,8 +195,8 @@ class Screen:
         self._depth = data.depth(market)
         self._ticker = data.ticker(market)
         self._market = data.market(market)
-        self._auction = data.follow(Newest(f"auction.{market}", lambda row: Auction(*row[:4])))
-        self._offers = data.follow(Newest(f"offers.{market}", lambda rows: [Offer(*row[:4]) for row in rows]))
+        self._auction = data.auction(market)
+        self._offers = data.offers(market)
         self._feed = data.trades(market, past=TRADES_SHOWN)
         self._trades: deque[Trade] = deque(maxlen=TRADES_SHOWN)
         for followed in (self._depth, self._ticker, self._market, self._auction, self._offers, self._feed):
