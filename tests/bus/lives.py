@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 from bus.codec import encode_command
 from bus.commands import Command
 from engine.exchange import Exchange
-from tests.engine.mixed import LIMITS, Mixed, setup
+from tests.engine.mixed import Mixed
+from tests.engine.mixed_venue import LIMITS, setup
 from tests.engine.naive import Naive
 
 

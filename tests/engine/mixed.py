@@ -10,87 +10,22 @@ from random import Random
 
 from bus import commands as c
 from bus.codec import encode_command
-from engine.exchange import Limits
 from engine.state import RULES_VERSION
-from tests.engine.naive import Naive
-from tests.engine.naive_state import DAY_NS, Market, Order, Outcome
-
-SECOND_NS = 10**9
-MS_NS = 10**6
-START_NS = 1_000 * SECOND_NS
-BY = (c.OPERATOR, 0)
-
-
-def limits(events: int, fills: int, follow_ups: int, ids: int, orders: int) -> Limits:
-    """Return the limits of a small exchange."""
-    return Limits(
-        events_per_transaction_max=events,
-        fills_per_order_max=fills,
-        ids_per_account_max=ids,
-        open_orders_per_account_max=orders,
-        command_validity_ns_max=20 * SECOND_NS,
-        links_max=3,
-        assets_max=4,
-        markets_max=40,
-        accounts_max=12,
-        keys_max=2,
-        follow_ups_per_command_max=follow_ups,
-        trailing_per_market_max=3,
-        indication_interval_ns=100 * MS_NS,
-    )
-
-
-LIMITS = (
-    limits(24, 4, 2, 40, 10),
-    limits(8, 3, 1, 60, 14),
-    limits(60, 6, 5, 200, 30),
-    limits(200, 20, 20, 400, 60),
-    limits(12, 4, 2, 18, 20),
+from tests.engine import mixed_plans
+from tests.engine.mixed_venue import (
+    BINARY,
+    GROUPS,
+    HOUSE,
+    LIMITS,
+    MS_NS,
+    ODDS,
+    SECOND_NS,
+    SPOT,
+    START_NS,
+    TRADERS,
 )
-TRADERS = ("ann", "bob", "cat", "dan", "sim")
-HOUSE = "hse"
-GROUPS = ("g1", "g2")
-FUNDS = {"ann": 90_000, "bob": 20_000, "cat": 4_000, "dan": 200_000, HOUSE: 30_000}
-SPOT = {"AB": ("A", "B"), "CA": ("C", "A")}
-A_MARKET = (1, 0, 30, 6, 9, 10_000, 33_333)
-"""Tick 1, lot of 30 atoms, highest price and quantity, fees of 1 % and 3.3333 %."""
-TIERS = {1: (-20_000, 33_333), 2: (-30_000, 30_000)}
-"""Fees of tiers in one market: rebates for makers."""
-ODDS = (101, 120, 150, 160, 200, 220, 250, 280, 300, 340, 400, 500, 1000, 100_000)
-BINARY = (1, 2_000, 4_000, 4_900, 5_000, 5_100, 6_000, 9_999)
-
-
-def setup() -> list[tuple[int, c.Command]]:
-    """Return what makes the exchange: (now_ns, command), a second apart, since few ids are kept."""
-    made: list[c.OutsideCommand] = [c.CreateAsset(f"asset-{name}", *BY, name, 1) for name in "ABCD"]
-    made += [c.CreateMarket(f"market-{m}", *BY, m, *assets, *A_MARKET) for m, assets in SPOT.items()]
-    names = (*TRADERS, HOUSE)
-    made += [c.CreateAccount(f"new-{name}", *BY, name) for name in names]
-    for name, atoms in FUNDS.items():
-        made += [c.Deposit(f"{name}-{asset}", *BY, name, asset, atoms // 9) for asset in "ABC"]
-        made.append(c.Deposit(f"{name}-D", *BY, name, "D", atoms))
-    made.append(c.SetAccountTerms("unfunded", *BY, "sim", True, 0, 1, ""))
-    made += [c.SetFeeTier(f"tier-{tier}", *BY, "AB", tier, *fees) for tier, fees in TIERS.items()]
-    made += [c.SetAccountTerms(f"tier-{name}", *BY, name, False, 1, 1, "") for name in ("ann", "cat")]
-    made.append(outcome_market("B1", "bin", 0))
-    made.append(outcome_market("T1", "two", 0))
-    made.append(outcome_market("R1", "race", 0))
-    times = [START_NS - n * SECOND_NS for n in range(len(made), 0, -1)]
-    return [(now, command._replace(valid_until_ns=now)) for now, command in zip(times, made, strict=True)]
-
-
-def outcome_market(name: str, kind: str, variant: int) -> c.CreateOutcomeMarket:
-    """Return what makes an outcome market of a kind."""
-    head = (f"make-{name}", *BY, name)
-    rule = 1 + variant % 2
-    house = "" if variant % 5 == 4 else HOUSE
-    if kind == "bin":
-        return c.CreateOutcomeMarket(*head, 2, "D", (), 10_000, 9, 20_000, 1, house, 0, 0)
-    if kind == "two":
-        return c.CreateOutcomeMarket(*head, 3, "D", ("x", "y"), 100, 40, 50_000, 1, house, 0, 0)
-    runners = ("p", "q", "r", "s")[: 3 + variant % 2]
-    loss = (0, 50, 2_000)[variant % 3]
-    return c.CreateOutcomeMarket(*head, 3, "D", runners, 100, 40, 33_333, rule, house, loss, loss * 5)
+from tests.engine.naive import Naive
+from tests.engine.naive_state import DAY_NS, Order
 
 
 class Mixed:
@@ -465,47 +400,7 @@ class Mixed:
             return key if self.one_in(2) else c.RevokeKey(*head, "k1")
         if kind < 25:
             return c.SetMarketState(*head, self.market(), random.choice([1, 1, 1, 2, 3, 3, 4, 5]))
-        return self.begin_plan(head)
-
-    def begin_plan(self, head: tuple[str, str, int]) -> c.Command:
-        """Begin a plan of commands for a market; return the first."""
-        random, name = self.random, self.market()
-        market = self.naive.markets.get(name)
-        kind = random.randrange(12)
-        if market is not None and kind > 6:
-            return self.gather(market, kind)
-
-        def state(to: int) -> c.SetMarketState:
-            return c.SetMarketState(*self.operator(), name, to)
-
-        plan: list[c.Command | Callable[[], c.Command]] = []
-        if market is None or kind == 0 or (market.outcome is None and kind > 1):
-            self.plan = [state(1)]
-            return state(3)
-        if kind == 1:
-            self.plan = [
-                state(2),
-                *(self.plain(None, random.choice(market.books).name) for _ in range(4)),
-                state(1),
-            ]
-            return state(3)
-        outcome = market.outcome
-        if outcome is None:
-            return state(1)
-        if kind == 2:
-            return c.TurnInPlay(*self.operator(), name, random.choice([0, 0, 100 * MS_NS, SECOND_NS]))
-        if kind == 3:
-            runner, cut = random.choice([*outcome.runners, "zz"]), random.choice([0, 24_999, 25_000, 300_000])
-            plan = [c.RemoveRunner(*self.operator(), name, runner, cut), state(1)]
-        elif kind == 4:
-            plan = [c.AddRunner(*self.operator(), name, random.choice(["s", "t", "u", "p"])), state(1)]
-        elif kind == 5:
-            back = random.choice([SECOND_NS // 2, 5 * SECOND_NS, self.now_ns])
-            plan = [c.VoidTrades(*self.operator(), name, self.now_ns - back, self.now_ns + 1), state(1)]
-        else:
-            return self.end(name)
-        self.plan = plan
-        return state(random.choice([2, 4]))
+        return mixed_plans.begin_plan(self, head)
 
     def limit(self, book: str, side: int, account: str = "") -> c.PlaceOrder:
         """Return a limit order that may rest, at any price."""
@@ -516,105 +411,3 @@ class Mixed:
     def limits_at(self, book: str, side: int) -> Callable[[], c.Command]:
         """Return what makes a trader's limit order when its turn comes."""
         return lambda: self.limit(book, side, self.random.choice(TRADERS))
-
-    def gather(self, market: Market, kind: int) -> c.Command:
-        """Begin a plan for what needs many orders: an auction, a cross match, a cascade, a mass cancel."""
-        random, name = self.random, market.name
-        books = [book.name for book in market.books]
-        book, side = random.choice(books), random.choice([1, 2])
-        plan: list[c.Command | Callable[[], c.Command]] = []
-        if kind == 7 and len(books) > 2:
-            others = [other for other in books if other != book]
-            plan += [self.limits_at(other, side) for other in others for _ in range(2)]
-            plan += [lambda: self.limit(book, side), lambda: self.limit(book, side)]
-        elif kind in (7, 8):
-            plan += [self.limits_at(random.choice(books), 1 + n % 2) for n in range(8)]
-            plan += [lambda: self.advanced(None, book), self.pair]
-            plan.append(c.SetMarketState(*self.operator(), name, 1))
-            if self.one_in(2):
-                plan += [self.plain, c.SetMarketState(*self.operator(), name, random.choice([1, 2, 3]))]
-            self.plan = plan
-            return c.SetMarketState(*self.operator(), name, 3)
-        elif kind == 9:
-            plan += [lambda: self.advanced(None, book, random.choice([1, 2, 3])) for _ in range(7)]
-            plan += [lambda: self.limit(book, 1), lambda: self.limit(book, 2), lambda: self.plain(None, book)]
-        elif kind == 10 or market.outcome is None:
-            plan += [lambda: self.limit(random.choice(books), random.choice([1, 2])) for _ in range(9)]
-            account = random.choice(TRADERS)
-            cancels: list[c.Command] = [
-                c.CancelMarket(*self.operator(), random.choice([book, name])),
-                c.CancelAll(*self.head(account), ""),
-                c.SetAccountState(*self.operator(), account, 2),
-                c.CancelWhere(*self.operator(), "", "", 0, 0, 0),
-            ]
-            plan.append(random.choice(cancels))
-            plan += [
-                lambda: self.plain(None, book),
-                lambda: self.plain(self.head(account)),
-                lambda: self.limit(book, 1),
-            ]
-            plan += [self.change, self.administration, c.SetAccountState(*self.operator(), account, 1)]
-        else:
-            return self.shorten(market, market.outcome)
-        self.plan = plan
-        return self.plain(None, book)
-
-    def shorten(self, market: Market, outcome: Outcome) -> c.Command:
-        """Begin a plan that leaves an account short: its funds are withdrawn, then its trades change."""
-        random, name = self.random, market.name
-        account = random.choice(outcome.accounts or list(TRADERS))
-
-        def withdraw() -> c.Command:
-            amount = max(1, self.naive.available(account, "D") - random.choice([0, 0, 150]))
-            return c.Withdraw(*self.operator(), account, "D", amount)
-
-        change: c.Command = c.VoidTrades(*self.operator(), name, self.now_ns - 3 * SECOND_NS, self.now_ns + 1)
-        if not outcome.binary and self.one_in(2):
-            change = c.RemoveRunner(
-                *self.operator(), name, random.choice(outcome.runners), random.choice([0, 90_000])
-            )
-        few, other = random.choice([50, 400, 5_000]), random.choice([t for t in TRADERS if t != account])
-        book = random.choice(market.books).name
-        price, lots = (5_000, random.choice([1, 2])) if outcome.binary else (300, random.choice([3, 10]))
-
-        def at(name: str, side: int) -> c.PlaceOrder:
-            return c.PlaceOrder(*self.head(name), book, side, 1, 1, False, price, lots, 0)
-
-        def void_last() -> c.Command:
-            last = outcome.trades[-1].time_ns if outcome.trades else self.now_ns
-            return c.VoidTrades(*self.operator(), name, last, self.now_ns + 1)
-
-        self.plan = [
-            *(
-                lambda name=name, side=side: at(name, side)
-                for name, side in ((other, 1), (account, 2), (other, 2))
-            ),
-            lambda: at(account, 1),
-            lambda: self.limit(market.books[0].name, random.choice([1, 2]), account),
-            withdraw,
-            c.SetMarketState(*self.operator(), name, 2),
-            random.choice([change, void_last, void_last]),
-            c.Continue(),
-            lambda: c.Deposit(*self.operator(), account, "D", few),
-            c.SetMarketState(*self.operator(), name, 1),
-            lambda: self.limit(market.books[0].name, 1, account),
-            c.CancelAll(*self.head(account), ""),
-            withdraw,
-            lambda: c.Deposit(*self.operator(), account, "D", 3_000),
-        ]
-        return c.SetMarketState(*self.operator(), name, 1)
-
-    def end(self, name: str) -> c.Command:
-        """Begin to close, settle or void a market, and make another of its kind."""
-        random, market = self.random, self.naive.markets[name]
-        outcome = market.outcome
-        assert outcome is not None
-        winners = tuple(random.sample(outcome.runners, random.choice([0, 1, 1, 1, 2, 2])))
-        last: c.Command = c.SettleMarket(*self.operator(), name, winners)
-        if self.one_in(3):
-            last = c.VoidMarket(*self.operator(), name)
-        self.made += 1
-        kind = {"B": "bin", "T": "two", "R": "race"}[name[0]]
-        new = outcome_market(f"{name[0]}{self.made}", kind, random.randrange(30))
-        self.plan = [last, c.Continue(), new]
-        return c.SetMarketState(*self.operator(), name, c.MarketState.CLOSING)

@@ -10,7 +10,8 @@ import pytest
 
 from bus import commands as c
 from bus import events as e
-from tests.engine.mixed import LIMITS, START_NS, Mixed, setup
+from tests.engine.mixed import Mixed
+from tests.engine.mixed_venue import LIMITS, START_NS, setup
 from tests.engine.naive import Naive
 from tests.engine.naive_odds import LADDER, ladder_ceil, ladder_floor, vector
 from tests.engine.naive_state import Outcome

@@ -13,7 +13,8 @@ from bus.effects import balance_changes
 from bus.errors import Code
 from engine.exchange import Exchange, Limits
 from engine.image import dump, restore
-from tests.engine.mixed import LIMITS, Mixed, setup
+from tests.engine.mixed import Mixed
+from tests.engine.mixed_venue import LIMITS, setup
 from tests.engine.naive import Naive
 from tests.engine.naive_outcomes import results
 
@@ -54,6 +55,9 @@ class Versus:
         assert self.real.next_seq == self.naive.next_seq
         real_due, naive_due = self.real.next_due_ns(), self.naive.next_due_ns()
         assert real_due == naive_due, f"next due: engine {real_due}, naive {naive_due}"
+        for events in self.naive.transactions:
+            on_top = sum(isinstance(event, e.ExposureChanged) for event in events)
+            assert len(events) - on_top <= self.naive.limits.events_per_transaction_max
         self.count(command, got)
         return got
 
