@@ -334,6 +334,10 @@ class Runners:
         book = Market(created)
         book.outcome = outcome
         book.mark(state=state)
+        if outcome.books:  # A runner that is added follows the rules that its market was given.
+            first = outcome.books[0]
+            book.matching, book.first_share_ppm = first.matching, first.first_share_ppm
+            book.band_ppm = first.band_ppm
         outcome.books.append(book)
         self._state.add_book(book)
         self._state.emit(created)
