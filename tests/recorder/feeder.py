@@ -18,8 +18,13 @@ from recorder.rows import Rows
 from tests.poll import until
 
 VALID_NS = 50_000_000_000
+FAR_NS = 24 * 3_600 * 10**9
+"""An order's end that no test lives to see: nothing happens by itself after the last command."""
+
 ACCOUNTS = ("demo-1", "demo-2")
-MARKETS = ("BTC-USD", "ETH-USD")
+MARKETS = ("BTC-USD", "ETH-USD", "rain")
+"""Spot markets, and a binary one that the feeder creates."""
+
 GATEWAY = 4711
 
 
@@ -65,7 +70,7 @@ class Feeder:
         """Push frames of random orders and cancels."""
         for _ in range(frames):
             first_number = self._number + 1
-            made: list[c.Command] = [c.OpenLink()] if first_number == 1 else []
+            made: list[c.Command] = [c.OpenLink(), self._created()] if first_number == 1 else []
             while len(made) < commands:
                 made.append(self._command())
             self._number += len(made)
@@ -82,7 +87,22 @@ class Feeder:
             return c.CancelOrder(*head, 0, random.choice(self._sent[-50:]))
         side = random.choice((1, 2))
         price = random.randint(1_000, 1_010)
-        return c.PlaceOrder(*head, side, 1, 1, False, price, random.randint(1, 1_000), 0)
+        place = c.PlaceAdvanced(*head, side, 1, 1, False, price, random.randint(1, 1_000), 0)
+        kind = random.random()
+        if kind < 0.1:
+            return place._replace(qty_lots=500, display_lots=random.randint(1, 99))
+        if kind < 0.2:
+            return place._replace(trigger=c.Trigger.STOP, trigger_ticks=random.randint(1_000, 1_010))
+        if kind < 0.3:
+            return place._replace(time_in_force=c.TimeInForce.GTT, expires_ns=time_ns() + FAR_NS)
+        return c.PlaceOrder(*place[:11])
+
+    def _created(self) -> c.Command:
+        head = (f"{self._name}rain", c.OPERATOR, time_ns() + VALID_NS)
+        lot_atoms, qty_lots_max = 1_000_000, 10**6
+        return c.CreateOutcomeMarket(
+            *head, MARKETS[-1], c.MarketModel.BINARY, "USD", (), lot_atoms, qty_lots_max, 0, 1, "", 0, 0
+        )
 
     def engine_seq(self) -> int:
         """Return the engine's last seq."""

@@ -37,6 +37,7 @@ def check(open_database: OpenDatabase, schema: str, feeder: Feeder) -> None:
     feeder.record_all(expected)
     assert recorded == contents(expected)
     assert len(recorded["trades"]) > 10
+    assert recorded["order_terms"] and recorded["positions"]
 
 
 def test_follows_the_stream(
