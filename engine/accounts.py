@@ -34,20 +34,24 @@ class Balance:
 class Chain:
     """An account's open orders in one book, resting and waiting, in order of acceptance.
 
-    ``open_lots``: what is left of its buys and of its sells, hidden parts included.
+    ``buy_lots``, ``sell_lots``: what is left of its buys and of its sells, hidden parts included.
     """
 
-    __slots__ = ("count", "first", "last", "open_lots")
+    __slots__ = ("buy_lots", "count", "first", "last", "sell_lots")
 
     def __init__(self) -> None:
         self.first: Order | None = None
         self.last: Order | None = None
         self.count = 0
-        self.open_lots = [0, 0]
+        self.buy_lots = 0
+        self.sell_lots = 0
 
     def change(self, side: int, lots: int) -> None:
         """Count lots of a side that came (or, negative, went)."""
-        self.open_lots[side - 1] += lots
+        if side == 1:
+            self.buy_lots += lots
+        else:
+            self.sell_lots += lots
 
     def __iter__(self) -> Iterator["Order"]:
         order = self.first

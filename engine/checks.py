@@ -78,7 +78,7 @@ def _check_account(state: State, account: Account) -> None:
                     and order.terms.pair.first is order
                 ):
                     held[asset] -= order.terms.pair.shared_atoms
-        assert chain.open_lots == open_lots and chain.count == sum(1 for _ in chain)
+        assert [chain.buy_lots, chain.sell_lots] == open_lots and chain.count == sum(1 for _ in chain)
     for position in account.positions.values():
         asset = position.outcome.asset
         held[asset] = held.get(asset, 0) + position.held_atoms

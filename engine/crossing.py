@@ -17,7 +17,7 @@ from bus.events import EVENT_NUMBERS, TradeExecuted, TradeKind
 
 from . import ladder, outcomes
 from .book import Level, Order, first_legs
-from .fills import Outcome, Stop
+from .fills import DONE, GROUP_TRIPPED, Outcome
 
 if TYPE_CHECKING:
     from .accounts import Account
@@ -143,7 +143,7 @@ class Crossing:
 
     def cross(self, order: Order, limit_ticks: int, outcome: Outcome) -> Outcome:
         """Return the outcome of direct matching with that of crossing added."""
-        stop, filled, used, fills, dust = outcome
+        stop, filled, used, fills = outcome.stop, outcome.filled_lots, outcome.held_used_atoms, outcome.fills
         for _ in range(REPEATS_MAX):
             plan = self._plan(order, limit_ticks, self._state.fills_max - fills)
             if plan is None or self._lacks_room(order, plan.used):
@@ -152,12 +152,12 @@ class Crossing:
             filled += plan.match.stake_lots
             fills += len(plan.used) + 1
             if self._matching.tripped:
-                stop = Stop.GROUP
+                stop = GROUP_TRIPPED
                 break
             if not order.left_lots:
-                stop = Stop.DONE
+                stop = DONE
                 break
-        return Outcome(stop, filled, used, fills, dust)
+        return Outcome(stop, filled, used, fills, outcome.dust)
 
     def offered(self, market: "Market", side: int) -> tuple[int, int]:
         """Return what crossing offers as orders of ``side`` in a book: odds and lots, or ``(0, 0)``."""

@@ -336,10 +336,12 @@ def _give_terms(order: Order, terms: Terms | None, fields: Array, leg: int) -> N
 
 def _check_limits(account: Account, market: Market, fields: Array, stays: bool) -> None:
     """Check an order's limits, but of its position, and the band; ``stays``: it may rest or wait."""
-    if stays:
-        risk.check_count(account, market)
     price: int = fields[9]
-    risk.check_size(account, market, fields[5], price, fields[10], fields[11])
+    limits = risk.limits_of(account, market)
+    if limits is not None:
+        if stays:
+            risk.check_count(account, market, limits)
+        risk.check_size(limits, market, fields[5], price, fields[10], fields[11])
     if fields[6] != _MARKET:
         risk.check_band(market, price)
 

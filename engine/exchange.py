@@ -142,7 +142,7 @@ class Exchange:
         state = self.state
         events = self._begin(now_ns)
         number: int = fields[0]
-        if number in _INTERNAL:
+        if number > _TRADING_MAX and number in _INTERNAL:
             self._execute_internal(fields)
             self._finish()
             self.end_follow_ups()
@@ -159,7 +159,7 @@ class Exchange:
             if (
                 account is None
                 or not 0 <= valid_until_ns - now_ns <= limits.command_validity_ns_max
-                or (name != _OPERATOR and number in _ADMIN)
+                or (number > _TRADING_MAX and number in _ADMIN and name != _OPERATOR)
             ):
                 self._refuse_entry(fields)
             elif command_id in (ids := account.ids):
@@ -300,7 +300,7 @@ class Exchange:
                 return
             command_id = due.fields[1]
             number: int = due.fields[0]
-            if number in _PLACES and due.order_id in state.orders:
+            if number in (_PLACE, _ADVANCED) and due.order_id in state.orders:
                 due.account.lingering[command_id] = None
             else:
                 del due.account.ids[command_id]
@@ -394,7 +394,8 @@ _OPERATOR: Final = c.OPERATOR
 _INTERNAL: Final = c.INTERNAL
 _NO_LINK = (0, 0)
 _PLACE: Final = c.COMMAND_NUMBERS[c.PlaceOrder]
-_PLACES: Final = frozenset({_PLACE, c.COMMAND_NUMBERS[c.PlaceAdvanced]})
+_ADVANCED: Final = c.COMMAND_NUMBERS[c.PlaceAdvanced]
+_TRADING_MAX: Final = max(c.TRADING)
 _BATCH: Final = c.COMMAND_NUMBERS[c.SubmitBatch]
 _CANCEL: Final = c.COMMAND_NUMBERS[c.CancelOrder]
 _OPEN_LINK = (c.COMMAND_NUMBERS[c.OpenLink],)

@@ -16,7 +16,7 @@ from bus.events import EVENT_NUMBERS, TradeExecuted, TradeKind
 
 from . import ladder, outcomes
 from .book import first_legs
-from .fills import Outcome, Stop
+from .fills import DONE, FILLS_LIMIT, GROUP_TRIPPED, NO_MATCH, SELF_TRADE, Outcome
 
 if TYPE_CHECKING:
     from .accounts import Account
@@ -192,7 +192,7 @@ class Implied:
         half, other_half = (market.asks, other.bids) if lays else (market.bids, other.asks)
         family, mode = taker.account.family, matching.mode_of(taker, not taker.price_ticks)
         fills_left, used, before = state.fills_max, 0, taker.left_lots
-        left, stop, implies = before * LOT_HUNDREDTHS, Stop.DONE, True
+        left, stop, implies = before * LOT_HUNDREDTHS, DONE, True
         while left:
             level = half.best if left >= LOT_HUNDREDTHS else None
             if level is not None and (
@@ -211,7 +211,7 @@ class Implied:
                     continue
                 level = best
             if level is None:
-                stop = Stop.NO_MATCH
+                stop = NO_MATCH
                 break
             maker = level.first
             assert maker is not None
@@ -220,7 +220,7 @@ class Implied:
                 (own_family or maker.terms is not None or taker.terms is not None)
                 and matching.lacks_room(taker, maker, own_family)
             ):
-                stop = Stop.FILLS
+                stop = FILLS_LIMIT
                 break
             fills_left -= 1
             if own_family:
@@ -229,7 +229,7 @@ class Implied:
                 left -= lots * LOT_HUNDREDTHS
                 used += market.loss_atoms(side, hold_ticks, lots)
                 if ends:
-                    stop = Stop.SELF_TRADE
+                    stop = SELF_TRADE
                     break
                 continue
             if fit:
@@ -242,7 +242,7 @@ class Implied:
                 used += matching.trade(taker, maker, lots, hold_ticks)
                 left -= lots * LOT_HUNDREDTHS
             if matching.tripped:
-                stop = Stop.GROUP
+                stop = GROUP_TRIPPED
                 break
         dust = left % LOT_HUNDREDTHS > 0
         if dust:

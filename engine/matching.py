@@ -21,7 +21,7 @@ from . import fees, outcomes, prorata
 from .accounts import Account
 from .book import Level, Market, Order, first_legs
 from .cancels import Cancels
-from .fills import Outcome, Stop
+from .fills import BUDGET_SPENT, DONE, FILLS_LIMIT, GROUP_TRIPPED, NO_MATCH, SELF_TRADE, Outcome
 from .implied import Implied
 from .state import State
 
@@ -164,19 +164,19 @@ class Matching:
         buy = taker.side == _BUY
         half = market.asks if buy else market.bids
         fills_left, used, before = self._state.fills_max, 0, taker.left_lots
-        stop = Stop.DONE
+        stop = DONE
         family, mode = taker.account.family, self.mode_of(taker, not taker.price_ticks)
         while taker.left_lots:
             level = half.best
             if level is None:
-                stop = Stop.NO_MATCH
+                stop = NO_MATCH
                 break
             price = level.price_ticks
             if (price > limit_ticks) if buy else (price < limit_ticks):
-                stop = Stop.NO_MATCH
+                stop = NO_MATCH
                 break
             if not fills_left:
-                stop = Stop.FILLS
+                stop = FILLS_LIMIT
                 break
             maker = level.first
             assert maker is not None
@@ -188,7 +188,7 @@ class Matching:
                     )
                     fills_left -= fills
                     used += more
-                    if stop is not Stop.DONE:
+                    if stop != DONE:
                         break
                     continue
                 maker = own
@@ -196,7 +196,7 @@ class Matching:
             if (own_family or maker.terms is not None or taker.terms is not None) and self.lacks_room(
                 taker, maker, own_family
             ):
-                stop = Stop.FILLS
+                stop = FILLS_LIMIT
                 break
             if own_family:
                 fills_left -= 1
@@ -205,7 +205,7 @@ class Matching:
                 before -= left - taker.left_lots
                 used += market.loss_atoms(taker.side, hold_ticks, left - taker.left_lots)
                 if ends:
-                    stop = Stop.SELF_TRADE
+                    stop = SELF_TRADE
                     break
                 continue
             lots = min(maker.left_lots, taker.left_lots)
@@ -213,7 +213,7 @@ class Matching:
             used += self.trade(taker, maker, lots, hold_ticks)
             fills_left -= 1
             if self.tripped:
-                stop = Stop.GROUP
+                stop = GROUP_TRIPPED
                 break
         return Outcome(stop, before - taker.left_lots, used, self._state.fills_max - fills_left)
 
@@ -221,16 +221,16 @@ class Matching:
         """Buy whole lots for a budget of quote atoms (spot)."""
         market = taker.market
         fills_left, filled, left = self._state.fills_max, 0, budget_atoms
-        stop = Stop.DONE
+        stop = DONE
         family, mode = taker.account.family, self.mode_of(taker, True)
         while left:
             level = market.asks.best
             if level is None:
-                stop = Stop.NO_MATCH
+                stop = NO_MATCH
                 break
             lots = left // (level.price_ticks * market.unit_atoms)
             if lots == 0:
-                stop = Stop.BUDGET
+                stop = BUDGET_SPENT
                 break
             maker = level.first
             assert maker is not None
@@ -241,7 +241,7 @@ class Matching:
                     fills_left -= fills
                     filled += lots
                     left -= more
-                    if stop is not Stop.DONE:
+                    if stop != DONE:
                         break
                     continue
                 maker = own
@@ -251,25 +251,25 @@ class Matching:
                 (own_family or maker.terms is not None or taker.terms is not None)
                 and self.lacks_room(taker, maker, own_family)
             ):
-                stop = Stop.FILLS
+                stop = FILLS_LIMIT
                 break
             if own_family:
                 fills_left -= 1
                 if self.prevent(taker, maker, mode):
-                    stop = Stop.SELF_TRADE
+                    stop = SELF_TRADE
                     break
                 continue
             left -= self.trade(taker, maker, lots, 0)
             filled += lots
             fills_left -= 1
             if self.tripped:
-                stop = Stop.GROUP
+                stop = GROUP_TRIPPED
                 break
         return Outcome(stop, filled, budget_atoms - left)
 
     def _share_out(
         self, taker: Order, level: Level, lots: int, hold_ticks: int, fills_max: int
-    ) -> tuple[Stop, int, int, int]:
+    ) -> tuple[int, int, int, int]:
         """Trade ``lots`` with all orders of a level, or in proportion.
 
         Returns whether it came to its end, the fills, the lots traded and what of the hold was used.
@@ -283,15 +283,15 @@ class Matching:
             if not part:
                 continue
             if fills == fills_max or self.lacks_room(taker, maker, False):
-                return Stop.FILLS, fills, traded, used
+                return FILLS_LIMIT, fills, traded, used
             if taker.left_lots:
                 taker.left_lots -= part
             used += self.trade(taker, maker, part, hold_ticks)
             fills += 1
             traded += part
             if self.tripped:
-                return Stop.GROUP, fills, traded, used
-        return Stop.DONE, fills, traded, used
+                return GROUP_TRIPPED, fills, traded, used
+        return DONE, fills, traded, used
 
     def lacks_room(self, taker: Order, maker: Order, own_family: bool) -> bool:
         """Return whether a fill of several events (prevented, of a group or pair) might not fit any more."""

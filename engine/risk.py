@@ -43,10 +43,9 @@ def limits_of(account: Account, market: Market) -> AccountLimits | None:
     return own if own is not None else account.limits.get("")
 
 
-def check_count(account: Account, market: Market) -> None:
+def check_count(account: Account, market: Market, limits: AccountLimits) -> None:
     """Refuse an order that may rest or wait where the account has as many as it may; O(books)."""
-    limits = limits_of(account, market)
-    if limits is None or not limits.open_orders_max:
+    if not limits.open_orders_max:
         return
     count = _open_orders(account, market)
     if count >= limits.open_orders_max:
@@ -57,11 +56,10 @@ def check_count(account: Account, market: Market) -> None:
         )
 
 
-def check_size(account: Account, market: Market, side: int, price_ticks: int, lots: int, budget: int) -> None:
+def check_size(
+    limits: AccountLimits, market: Market, side: int, price_ticks: int, lots: int, budget: int
+) -> None:
     """Refuse an order of more lots or atoms than the account may place; price 0: a market order."""
-    limits = limits_of(account, market)
-    if limits is None:
-        return
     if limits.order_lots_max and lots > limits.order_lots_max:
         raise Refusal(
             Code.ORDER_TOO_LARGE, f"expected at most {limits.order_lots_max} lots an order, was {lots}"
@@ -100,7 +98,7 @@ def check_position(account: Account, market: Market, side: int, lots: int) -> No
     lots += net_lots if side == 1 else -net_lots
     chain = account.chains.get(market.name)
     if chain is not None:
-        lots += chain.open_lots[side - 1]
+        lots += chain.buy_lots if side == 1 else chain.sell_lots
     if lots > limits.position_max:
         raise Refusal(
             Code.POSITION_LIMIT, f"expected a position of at most {limits.position_max} lots, was {lots}"
@@ -153,9 +151,11 @@ def restore_limits(account: Account, rows: tuple[Row, ...]) -> None:
 
 def _open_orders(account: Account, market: Market) -> int:
     """Return an account's open orders, resting and waiting, in a market with all its books."""
-    books = market.outcome.books if market.outcome is not None else [market]
+    if market.outcome is None:
+        own = account.chains.get(market.name)
+        return own.count if own is not None else 0
     count = 0
-    for book in books:
+    for book in market.outcome.books:
         chain = account.chains.get(book.name)
         if chain is not None:
             count += chain.count

@@ -13,7 +13,6 @@ from bus.commands import (
     MarketModel,
     OrderType,
     PlaceAdvanced,
-    PlaceOrder,
     ReduceOrder,
     ReplaceOrder,
     Side,
@@ -46,7 +45,7 @@ from .entry import (
     refuse_price,
     refuse_qty,
 )
-from .fills import Outcome, Stop
+from .fills import BUDGET_SPENT, DONE, FILLS_LIMIT, GROUP_TRIPPED, NO_MATCH, SELF_TRADE, Outcome
 from .ladder import on_ladder
 from .matching import Matching
 from .state import Array, Refusal, State
@@ -59,8 +58,8 @@ _MARKET: Final = int(OrderType.MARKET)
 _LIMIT: Final = int(OrderType.LIMIT)
 _GTC: Final = int(TimeInForce.GTC)
 _FOK: Final = int(TimeInForce.FOK)
-_PLACE: Final = COMMAND_NUMBERS[PlaceOrder]
 _ADVANCED: Final = COMMAND_NUMBERS[PlaceAdvanced]
+_REQUESTED: Final = int(CancelReason.REQUESTED)
 _ACCEPTED: Final = EVENT_NUMBERS[OrderAccepted]
 
 Done = tuple[int, int, int]
@@ -163,7 +162,7 @@ class Trading:
                 return (order.order_id, outcome.filled_lots, 0)
         else:
             outcome = matching.fill(order, limit, hold_ticks)
-            if order.left_lots and outcome.stop is Stop.NO_MATCH and not is_market and not least:
+            if order.left_lots and outcome.stop == NO_MATCH and not is_market and not least:
                 outcome = self._cross(order, limit, outcome)
             loss -= outcome.held_used_atoms
         return self._end(order, outcome, order_type, tif, hold_ticks, loss)
@@ -181,27 +180,27 @@ class Trading:
         """Rest or cancel what matching left of an order; ``loss`` is what it still holds of its own."""
         market, stop, left = order.market, outcome.stop, order.left_lots
         rests = left > 0 and order_type == _LIMIT and (tif == _GTC or tif > _FOK)
-        if rests and (stop is Stop.NO_MATCH or stop is Stop.DONE):
+        if rests and stop in (NO_MATCH, DONE):
             dust = loss - market.loss_atoms(order.side, hold_ticks, left)
             if dust:
                 self.cancels.drop_dust(order, dust)
             self._come_to_rest(order)
             return (order.order_id, order.qty_lots - left, left)
-        if not left and not loss and not outcome.dust and stop is not Stop.SELF_TRADE:
+        if not left and not loss and not outcome.dust and stop != SELF_TRADE:
             self._forget(order)
             if order.terms is not None and order.terms.pair is not None:
                 pairs.filled(self._state, order)
             return (order.order_id, order.qty_lots, 0)
-        if stop is Stop.FILLS:
+        if stop == FILLS_LIMIT:
             reason = CancelReason.FILLS_LIMIT
-        elif stop is Stop.SELF_TRADE:
+        elif stop == SELF_TRADE:
             reason = CancelReason.SELF_TRADE
-        elif stop is Stop.GROUP:
+        elif stop == GROUP_TRIPPED:
             reason = CancelReason.GROUP_TRIPPED
         elif outcome.dust and not left:
             reason = CancelReason.DUST
         elif order_type == _MARKET:
-            reason = CancelReason.BUDGET_SPENT if stop is Stop.BUDGET else CancelReason.NO_LIQUIDITY
+            reason = CancelReason.BUDGET_SPENT if stop == BUDGET_SPENT else CancelReason.NO_LIQUIDITY
         else:
             reason = CancelReason.IOC
         return self._ends(order, reason, left, loss)
@@ -321,7 +320,7 @@ class Trading:
             states.check_cancel(market)
         order = self.find(account, market, fields[5], fields[6])
         left = order.total_left
-        self.cancels.cancel_order(order, CancelReason.REQUESTED)
+        self.cancels.cancel_order(order, _REQUESTED)
         return (order.order_id, order.qty_lots - left if order.qty_lots else 0, 0)
 
     def reduce(self, account: Account, command: ReduceOrder) -> Done:
@@ -387,13 +386,15 @@ class Trading:
         self.matching.tripped = False
         outcome = self.matching.fill(order, price, price)
         least = terms is not None and terms.min_lots > 0
-        if order.left_lots and outcome.stop is Stop.NO_MATCH and not least:
+        if order.left_lots and outcome.stop == NO_MATCH and not least:
             outcome = self._cross(order, price, outcome)
         return self._end(order, outcome, _LIMIT, _GTC, price, wanted - outcome.held_used_atoms)
 
     def _check_limits(self, account: Account, market: Market, order: Order, price: int, qty: int) -> None:
         """Check a replaced order's size and price."""
-        risk.check_size(account, market, order.side, price, qty, 0)
+        limits = risk.limits_of(account, market)
+        if limits is not None:
+            risk.check_size(limits, market, order.side, price, qty, 0)
         risk.check_band(market, price)
 
     def _hold_anew(self, order: Order, wanted: int) -> int:
@@ -466,17 +467,16 @@ class Trading:
             )
         if not order_id:
             kept = account.ids.get(client_order_id)
-            order_id = kept.order_id if kept is not None and kept.fields[0] in _PLACES else 0
+            order_id = kept.order_id if kept is not None else 0
         order = self._state.orders.get(order_id)
+        if order is not None and client_order_id and order.client_order_id != client_order_id:
+            order = None  # The id is that of another command on it.
         if order is None or order.market is not market:
             named = client_order_id or order_id
             raise Refusal(Code.UNKNOWN_ORDER, f"expected an open order of {market.name}, was {named}")
         if order.account is not account:
             raise Refusal(Code.NOT_OWNER, f"expected an order of {account.name}, was another's ({order_id})")
         return order
-
-
-_PLACES: Final = frozenset({_PLACE, _ADVANCED})
 
 
 def _not_replaceable(order: Order) -> Refusal:
