@@ -55,7 +55,8 @@ def cancel_where(x: "Naive", command: c.CancelWhere) -> None:
 def cancel_market(x: "Naive", command: c.CancelMarket) -> None:
     """Cancel all orders of a market."""
     books = x.books_named(command.market)
-    busy = any(j.kind == "cancel" and any(b in j.busy_books for b in books) for j in x.jobs)
+    mass_cancels = [j for j in x.jobs if j.kind == "cancel" and j.reason != e.CancelReason.MARKET_CLOSING]
+    busy = any(name in job.busy_books for job in mass_cancels for name in books)
     refuse_if(busy, Code.MARKET_BUSY)
     named = ("", command.market, command.command_id, e.CancelReason.MARKET_CANCELLED)
     jobs.begin_mass_cancel(x, named, books)
