@@ -65,6 +65,15 @@ def test_compiled_and_plain_give_the_same_bytes() -> None:
     assert bus.compiled.mode == "python"
 
 
+def test_the_compiled_core_agrees_with_the_naive_exchange() -> None:
+    subprocess.run([sys.executable, "-m", "scripts._compile"], check=True)
+    code = (
+        "import bus, bus.compiled; from tests.engine.versus import run;"
+        f"print(bus.compiled.mode, [d for seed in range({100 if ALL else 10}) if (d := run(seed, 400, 50)[2])])"
+    )
+    assert _run(code) == "compiled []"
+
+
 def test_an_edit_is_never_shadowed_by_an_old_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = bus.compiled.build_folder()
     edited = tmp_path / "edited.py"
