@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import click
 from rich.align import Align
+from rich.bar import Bar
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.panel import Panel
@@ -72,6 +73,8 @@ def qty_of(market: MarketRow, qty_lots: int) -> str:
 def picture(shown: Shown) -> RenderableType:
     """Return what is drawn."""
     sides = Table.grid(padding=(0, 3))
+    sides.add_column()
+    sides.add_column(no_wrap=True)  # a narrow terminal takes from the bars of the book alone
     sides.add_row(_book(shown), _trades(shown))
     title = f"[bold]{shown.market.market}"
     return Panel(
@@ -140,18 +143,14 @@ def _book(shown: Shown) -> Table:
     market = shown.market
     table = Table(box=None, header_style="dim", caption=f"market_seq {shown.market_seq}", caption_style="dim")
     is_odds = market.model == MarketModel.ODDS
-    table.add_column("odds" if is_odds else f"price {market.quote}", justify="right")
-    table.add_column(f"{'stake' if is_odds else 'quantity'} {market.base}", justify="right")
-    table.add_column("", width=BAR_CHARS)
+    table.add_column("odds" if is_odds else f"price {market.quote}", justify="right", no_wrap=True)
+    table.add_column(f"{'stake' if is_odds else 'quantity'} {market.base}", justify="right", no_wrap=True)
+    table.add_column("", max_width=BAR_CHARS)
     largest = max((lots for _, lots in (*shown.bids, *shown.asks)), default=1)
 
     def add(price: int, lots: int, colour: str) -> None:
-        bar = "▇" * max(1, BAR_CHARS * lots // largest)
-        table.add_row(
-            Text(price_of(market, price), style=colour),
-            qty_of(market, lots),
-            Text(bar, style=f"dim {colour}"),
-        )
+        bar = Bar(BAR_CHARS * largest, 0, max(BAR_CHARS * lots, largest), color=colour)
+        table.add_row(Text(price_of(market, price), style=colour), qty_of(market, lots), bar)
 
     for price, lots in reversed(shown.asks):
         add(price, lots, DOWN)
@@ -166,9 +165,9 @@ def _book(shown: Shown) -> Table:
 def _trades(shown: Shown) -> Table:
     market = shown.market
     table = Table(box=None, header_style="dim")
-    table.add_column("time (UTC)")
-    table.add_column("price", justify="right")
-    table.add_column("quantity", justify="right")
+    table.add_column("time (UTC)", no_wrap=True)
+    table.add_column("price", justify="right", no_wrap=True)
+    table.add_column("quantity", justify="right", no_wrap=True)
     for trade in reversed(shown.trades):
         taker = UP if trade.taker_side == Side.BUY else DOWN
         colour = "cyan" if trade.kind == AUCTION else taker

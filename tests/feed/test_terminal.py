@@ -21,9 +21,9 @@ SHOWN = Shown(
 )  # fmt: skip
 
 
-def drawn(shown: Shown) -> str:
+def drawn(shown: Shown, width: int = 110) -> str:
     """Return a picture as plain text."""
-    console = Console(width=110, record=True, file=StringIO())
+    console = Console(width=width, record=True, file=StringIO())
     console.print(picture(shown))
     return console.export_text()
 
@@ -53,6 +53,12 @@ def test_the_picture_has_the_book_best_prices_inside() -> None:
     ):
         assert part in text
     assert "catching up" not in text and "incomplete" not in text and "HALTED" not in text
+
+
+def test_a_narrow_terminal_takes_from_the_bars_and_not_from_the_numbers() -> None:
+    level = (123_456_789, 9_876_543_210)
+    text = drawn(SHOWN._replace(asks=[level], trades=[Trade(4, *level, 2, 1, 1)] * 3), 80)
+    assert text.count("1 234.56789") == 4 and text.count("9 876 543.210") == 4
 
 
 def test_the_picture_says_what_is_wrong() -> None:
