@@ -70,8 +70,9 @@ def account_orders(client: Client, out: Output, name: str, in_market: str) -> No
         "filled>",
         "left>",
         "waits",
+        "trigger_price>",
     )
-    out.rows(columns, [(o[0], o[1], *o[3:9], o.waits) for o in found])
+    out.rows(columns, [(o[0], o[1], *o[3:9], o.waits, o.trigger_price) for o in found])
 
 
 @leaf(account, "positions")

@@ -59,8 +59,9 @@ def order_show(
         "filled>",
         "left>",
         "waits",
+        "trigger_price>",
     )
-    out.rows(columns, [(*o[:9], o.waits)])
+    out.rows(columns, [(*o[:9], o.waits, o.trigger_price)])
 
 
 @leaf(order, "cancel")

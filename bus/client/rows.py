@@ -133,7 +133,7 @@ class Outcome(NamedTuple):
 
 
 class OpenOrder(NamedTuple):
-    """An open order; ``row`` has its integers."""
+    """An open order; ``row`` has its integers. ``trigger_price``: where its trigger is or was, or ""."""
 
     order_id: int
     client_order_id: str
@@ -145,6 +145,7 @@ class OpenOrder(NamedTuple):
     filled: str
     left: str
     row: OrderRow
+    trigger_price: str = ""
 
     @property
     def waits(self) -> str:
@@ -165,6 +166,7 @@ class OpenOrder(NamedTuple):
             units.qty(row.filled_lots),
             units.qty(row.left_lots),
             row,
+            units.price(row.trigger_ticks) if row.trigger else "",
         )
 
 

@@ -260,6 +260,7 @@ def test_the_kill_switch(operator: Operator) -> None:
         assert shown == {
             "order_id": placed.order_id, "client_order_id": "first", "market": "BTC-USD", "side": "buy",
             "price": "10", "qty": "1", "filled": "0", "left": "1", "waits": "",
+            "trigger_price": "",
         }  # fmt: skip
         operator.said("account", "block", "cat")
         assert operator.row("account", "cat", "account", "list")["state"] == "blocked"
