@@ -6,6 +6,7 @@ as a plan of several commands (a runner is removed: halt, remove, open again).
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from random import Random
 
 from bus import commands as c
@@ -158,7 +159,9 @@ class Mixed:
             return self.own_control()
         if kind < 91:
             if self.one_in(5):
-                return c.StartEngine(self.count, RULES_VERSION, self.random.choice(LIMITS).as_wire())
+                ids = self.naive.limits.ids_per_account_max  # the ids that are kept must fit
+                limits = replace(self.random.choice(LIMITS), ids_per_account_max=ids)
+                return c.StartEngine(self.count, RULES_VERSION, limits.as_wire())
             return c.Continue()
         return self.administration()
 
