@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 from ..commands import INT_MAX, OrderType, Prevention, Side, TimeInForce, Trigger
 from ..errors import Code, FormError
 from ..units import MarketUnits
+from .rows import side_name
 
 SideName = Literal["buy", "sell", "lay", "back"] | Side
 TimeInForceName = Literal["gtc", "ioc", "fok", "gtt", "day"] | TimeInForce
@@ -22,6 +23,7 @@ PLACE, CANCEL, REDUCE, REPLACE, PLACE_ADVANCED = 1, 2, 4, 5, 6
 
 _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 _SIDES: dict[object, int] = {"buy": 1, "sell": 2, "lay": 1, "back": 2, 1: 1, 2: 2}
+_SIDE_NAMES = ("buy", "sell", "lay", "back")
 _TIMES: dict[object, int] = {member.name.lower(): int(member) for member in TimeInForce}
 _TIMES |= {int(member): int(member) for member in TimeInForce}
 PREVENTIONS: dict[object, int] = {member.name.lower(): int(member) for member in Prevention}
@@ -112,15 +114,19 @@ def placing(
     Raises
     ------
     FormError
-        A number that is not a whole number of ticks, lots or atoms, or a name that is none.
+        A number that is not a whole number of ticks, lots or atoms, a name that is none, or the other
+        markets' name of a side.
     """
-    limit = order.price is not None
+    limit, side = order.price is not None, side_number(order.side)
+    if order.side in _SIDE_NAMES and order.side != side_name(side, units):  # a buy of odds would be a lay
+        words = f"{side_name(Side.BUY, units)} or {side_name(Side.SELL, units)}"
+        raise FormError(Code.OUT_OF_RANGE, f"expected {words} in {order.market}, was {order.side}")
     plain = (
         client_order_id,
         account,
         valid_until_ns,
         order.market,
-        side_number(order.side),
+        side,
         int(OrderType.LIMIT if limit else OrderType.MARKET),
         _time_in_force(order),
         order.post_only,

@@ -82,6 +82,7 @@ def test_each_term_is_its_field(terms: dict[str, Any], fields: dict[str, Any]) -
     ("terms", "code"),
     [
         ({"side": "borrow"}, Code.OUT_OF_RANGE),
+        ({"side": "back"}, Code.OUT_OF_RANGE),
         ({"side": True}, Code.OUT_OF_RANGE),
         ({"side": ["buy"]}, Code.OUT_OF_RANGE),
         ({"time_in_force": "forever"}, Code.OUT_OF_RANGE),
