@@ -151,7 +151,11 @@ def what(event: e.Event) -> str:
     if isinstance(event, e.ExposureChanged):
         return f"{name}{' shortfall' if event.shortfall_atoms else ''}"
     if isinstance(event, e.MarketSettled):
-        return f"{name} {len(event.winners)} winners"
+        return f"{name} {len(event.winners)} winners{' dust' if event.dust_atoms else ''}"
+    if isinstance(event, e.PositionSettled):
+        return f"{name}{' commission' if event.commission_atoms else ''}"
+    if isinstance(event, e.BestOffered):
+        return f"{name} {e.TradeKind(event.kind).name}{'' if event.lots else ' none'}"
     if isinstance(event, e.AuctionDone):
         return f"{name}{' traded' if event.lots else ''}"
     if isinstance(event, e.BatchDone):
