@@ -15,9 +15,9 @@ from bus.errors import Code, FormError
 
 from . import naive_admin as admin
 from . import naive_batches as batches
-from . import naive_jobs as jobs
 from . import naive_orders as orders
 from . import naive_outcomes as outcomes
+from . import naive_steps as steps
 from . import naive_trades as trades
 from .naive_odds import Cross, cross_match, implied_odds, required, trade_vector, worst_price
 from .naive_state import Account, Book, Group, Job, Market, Order, Outcome, Refusal, refuse_if
@@ -64,16 +64,16 @@ class Naive:
     @property
     def has_work(self) -> bool:
         """Whether Continue commands are due at once."""
-        return bool(self.jobs) or jobs.follow_up(self) is not None
+        return bool(self.jobs) or steps.follow_up(self) is not None
 
     def next_due_ns(self) -> int:
         """Return when a Continue is due: 0 at once, -1 never."""
         late = [
-            o for o in self.orders.values() if o.late and not jobs.queue_waits(self, self.books[o.market])
+            o for o in self.orders.values() if o.late and not steps.queue_waits(self, self.books[o.market])
         ]
         if self.has_work or late:
             return 0
-        timers = jobs.timers(self)
+        timers = steps.timers(self)
         return timers[0][0][0] if timers else -1
 
     def book_levels(self, market: str) -> list[tuple[int, int, int, int]]:
@@ -147,7 +147,7 @@ class Naive:
             self.execute_with_id(command, now_ns)
             self.end_transaction()
             for _ in range(self.limits.follow_ups_per_command_max):
-                follow_up = jobs.follow_up(self)
+                follow_up = steps.follow_up(self)
                 if follow_up is None:
                     break
                 self.begin_transaction()
@@ -166,21 +166,21 @@ class Naive:
     def end_transaction(self) -> None:
         """End a transaction: shortfalls are paid, and its trades trigger what waits."""
         self.pay_shortfalls()
-        jobs.touch(self)
+        steps.touch(self)
         self.next_seq += len(self.out)
         self.transactions.append(self.out)
 
     def touch(self) -> None:
         """Queue what the trades so far trigger: what is accepted from here on is not touched by them."""
-        jobs.touch(self)
+        steps.touch(self)
 
     def step(self) -> None:
         """Do one step: a follow-up, what is due by time, or a step of a job."""
-        follow_up = jobs.follow_up(self)
+        follow_up = steps.follow_up(self)
         if follow_up is not None:
             follow_up()
             return
-        jobs.do_timers(self)
+        steps.do_timers(self)
         if not self.out and self.jobs:
             self.go_on(self.jobs.pop(0))
         elif not self.out:

@@ -10,7 +10,8 @@ from bus import commands as c
 from bus import events as e
 from bus.errors import Code
 
-from . import naive_jobs as jobs
+from . import naive_auctions as auctions
+from . import naive_cancels as cancels
 from .naive_state import Account, Book, Group, Job, Market, refuse_if
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def cancel_all(x: "Naive", command: c.CancelAll) -> None:
     books = x.books_named(command.market) if command.market else None
     refuse_if(x.account_is_busy(command.account), Code.ACCOUNT_BUSY)
     named = (command.account, command.market, command.command_id, e.CancelReason.MASS_CANCEL)
-    jobs.begin_mass_cancel(x, named, books, of=command.account)
+    cancels.begin_mass_cancel(x, named, books, of=command.account)
 
 
 def cancel_matching(x: "Naive", command: c.CancelMatching) -> None:
@@ -38,7 +39,7 @@ def cancel_matching(x: "Naive", command: c.CancelMatching) -> None:
     refuse_if(high and low > high, Code.INVALID_COMBINATION)
     refuse_if(x.account_is_busy(command.account), Code.ACCOUNT_BUSY)
     named = (command.account, command.market, command.command_id, e.CancelReason.MASS_CANCEL)
-    jobs.begin_mass_cancel(x, named, books, jobs.filtered(command.side, low, high), of=command.account)
+    cancels.begin_mass_cancel(x, named, books, cancels.filtered(command.side, low, high), of=command.account)
 
 
 def cancel_where(x: "Naive", command: c.CancelWhere) -> None:
@@ -49,7 +50,7 @@ def cancel_where(x: "Naive", command: c.CancelWhere) -> None:
     low, high = command.price_low_ticks, command.price_high_ticks
     refuse_if(high and low > high, Code.INVALID_COMBINATION)
     named = (target, command.market, command.command_id, e.CancelReason.MASS_CANCEL)
-    jobs.begin_mass_cancel(x, named, books, jobs.filtered(command.side, low, high), of=target)
+    cancels.begin_mass_cancel(x, named, books, cancels.filtered(command.side, low, high), of=target)
 
 
 def cancel_market(x: "Naive", command: c.CancelMarket) -> None:
@@ -59,7 +60,7 @@ def cancel_market(x: "Naive", command: c.CancelMarket) -> None:
     busy = any(name in job.busy_books for job in mass_cancels for name in books)
     refuse_if(busy, Code.MARKET_BUSY)
     named = ("", command.market, command.command_id, e.CancelReason.MARKET_CANCELLED)
-    jobs.begin_mass_cancel(x, named, books)
+    cancels.begin_mass_cancel(x, named, books)
 
 
 def set_account_state(x: "Naive", command: c.SetAccountState) -> None:
@@ -71,7 +72,7 @@ def set_account_state(x: "Naive", command: c.SetAccountState) -> None:
     whole = [j for j in x.jobs if j.busy_account == target and j.reason in WHOLE and not j.market]
     if command.state == c.AccountState.BLOCKED and not whole:
         named = (target, "", command.command_id, e.CancelReason.ACCOUNT_BLOCKED)
-        jobs.begin_mass_cancel(x, named, None, of=target)
+        cancels.begin_mass_cancel(x, named, None, of=target)
 
 
 def cancel_after(x: "Naive", command: c.CancelAfter) -> None:
@@ -207,11 +208,11 @@ def set_market_state(x: "Naive", command: c.SetMarketState) -> None:
             books = [book for book in books if book.made.runner not in market.outcome.removed]
         if books:
             job = Job("uncross", busy_books=names)
-            job.steps = jobs.uncross(x, job, books)
+            job.steps = auctions.uncross(x, job, books)
             x.begin(job)
     elif market.state == s.CLOSING:
         named = ("", market.name, command.command_id, e.CancelReason.MARKET_CLOSING)
-        jobs.begin_mass_cancel(x, named, names, closing=market)
+        cancels.begin_mass_cancel(x, named, names, closing=market)
 
 
 def set_market_rules(x: "Naive", command: c.SetMarketRules) -> None:

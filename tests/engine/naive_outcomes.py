@@ -10,7 +10,8 @@ from bus import commands as c
 from bus import events as e
 from bus.errors import Code
 
-from . import naive_jobs as jobs
+from . import naive_cancels as cancels
+from . import naive_changes as changes
 from .naive_checks import check_state, drafted, meeting_vector
 from .naive_odds import plus, recount, required
 from .naive_orders import accept, act
@@ -83,7 +84,7 @@ def turn_in_play(x: "Naive", command: c.TurnInPlay) -> None:
     x.emit(e.InPlayTurned(market.name, command.bet_delay_ns))
     names = [book.name for book in market.books]
     what = ("", market.name, command.command_id, e.CancelReason.LAPSED)
-    jobs.begin_mass_cancel(x, what, names, lambda order: not order.terms.persists)
+    cancels.begin_mass_cancel(x, what, names, lambda order: not order.terms.persists)
 
 
 def change(x: "Naive", market: Market, kind: str, steps: Iterator[None] | None) -> None:
@@ -92,7 +93,7 @@ def change(x: "Naive", market: Market, kind: str, steps: Iterator[None] | None) 
     assert outcome is not None
     outcome.frozen = list(outcome.accounts)
     job = Job(kind, busy_books=[book.name for book in market.books])
-    job.steps = jobs.set_exposures(x, outcome, steps)
+    job.steps = changes.set_exposures(x, outcome, steps)
     x.begin(job)
 
 
@@ -125,7 +126,7 @@ def remove_runner(x: "Naive", command: c.RemoveRunner) -> None:
     x.emit(e.RunnerRemoved(market.name, command.runner, command.reduction_ppm))
     outcome.removed.append(runner)
     x.offers_changed(outcome)
-    change(x, market, "change", jobs.remove_runner(x, outcome, runner, command.reduction_ppm))
+    change(x, market, "change", changes.remove_runner(x, outcome, runner, command.reduction_ppm))
 
 
 def void_trades(x: "Naive", command: c.VoidTrades) -> None:
@@ -137,7 +138,7 @@ def void_trades(x: "Naive", command: c.VoidTrades) -> None:
     refuse_if(command.from_ns >= command.to_ns, Code.INVALID_COMBINATION)
     trades = [t for t in outcome.trades if command.from_ns <= t.time_ns < command.to_ns and not t.void]
     x.emit(e.TradesVoided(market.name, command.from_ns, command.to_ns, len(trades)))
-    change(x, market, "change", jobs.void_trades(x, outcome, trades))
+    change(x, market, "change", changes.void_trades(x, outcome, trades))
 
 
 def settle_market(x: "Naive", command: c.SettleMarket) -> None:
@@ -163,7 +164,7 @@ def void_market(x: "Naive", command: c.VoidMarket) -> None:
 def settle(x: "Naive", market: Market, outcome: Outcome, winners: tuple[str, ...]) -> None:
     """Begin to settle."""
     job = Job("change", busy_books=[book.name for book in market.books])
-    job.steps = jobs.settle(x, outcome, market.name, winners)
+    job.steps = changes.settle(x, outcome, market.name, winners)
     x.begin(job)
 
 

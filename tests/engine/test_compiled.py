@@ -67,9 +67,10 @@ def test_compiled_and_plain_give_the_same_bytes() -> None:
 
 def test_the_compiled_core_agrees_with_the_naive_exchange() -> None:
     subprocess.run([sys.executable, "-m", "scripts._compile"], check=True)
+    seeds = 100 if ALL else 10
     code = (
         "import bus, bus.compiled; from tests.engine.versus import run;"
-        f"print(bus.compiled.mode, [d for seed in range({100 if ALL else 10}) if (d := run(seed, 400, 50)[2])])"
+        f"print(bus.compiled.mode, [d for seed in range({seeds}) if (d := run(seed, 400, 50)[2])])"
     )
     assert _run(code) == "compiled []"
 
