@@ -69,6 +69,7 @@ def remove_runner(x: "Naive", market: Outcome, runner: int, reduction_ppm: int) 
     work_max = x.limits.events_per_transaction_max
     for trade in list(market.trades):
         while x.work >= work_max:
+            recount(market)
             yield
         x.work += 1
         if trade.runner == runner:
@@ -103,6 +104,7 @@ def void_trades(x: "Naive", market: Outcome, trades: list[Trade]) -> Iterator[No
     """Make trades void."""
     for trade in trades:
         while x.work >= x.limits.events_per_transaction_max:
+            recount(market)
             yield
         x.work += 1
         trade.void = True
