@@ -28,7 +28,7 @@ from .crossing import Crossing
 from .ladder import on_ladder
 from .matching import Matching
 from .pairs import ALONE, OCO_LEG, SECOND
-from .state import Array, Refusal, State
+from .state import Array, Refusal, State, in_words
 
 _BUY: Final = int(Side.BUY)
 _SPOT: Final = int(MarketModel.SPOT)
@@ -312,7 +312,7 @@ def _terms_of(fields: Array, market: Market) -> Terms | None:
     elif persists and market.model == _SPOT:
         expected = "persistence in outcome markets only"
     if expected:
-        raise Refusal(Code.INVALID_COMBINATION, f"expected {expected}, was otherwise")
+        raise Refusal(Code.INVALID_COMBINATION, f"expected {expected}, was {in_words(fields)}")
     if not (display or least or trigger or expires_ns or prevention or group or persists or tif == _DAY):
         return None
     terms = Terms(order_type, tif)

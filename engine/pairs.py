@@ -14,7 +14,7 @@ from bus.events import CancelReason, PairPlaced
 from . import risk, waiting
 from .accounts import Account, Kept
 from .book import Order
-from .state import Array, Refusal, State
+from .state import Array, Refusal, State, in_words
 
 if TYPE_CHECKING:
     from .cancels import Cancels
@@ -152,7 +152,8 @@ class Pairs:
         first, second, ids = command.first, command.second, account.ids
         expected = _wrong_legs(command)
         if expected:
-            raise Refusal(Code.INVALID_COMBINATION, f"expected {expected}, was otherwise")
+            was = " and ".join(in_words(leg) for leg in (first, second))
+            raise Refusal(Code.INVALID_COMBINATION, f"expected {expected}, was {was}")
         for leg in (first, second):
             if leg[1] in ids:
                 raise Refusal(Code.DUPLICATE_ID, f"expected new ids, was {leg[1]} which a command had")

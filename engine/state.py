@@ -7,11 +7,21 @@ nothing iterates over a set.
 
 from collections import deque
 from dataclasses import astuple, dataclass, fields
+from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
 from sortedcontainers import SortedDict
 
-from bus.commands import FEES, OPERATOR
+from bus.commands import (
+    COMMAND_CLASSES,
+    FEES,
+    OPERATOR,
+    OrderType,
+    Prevention,
+    Side,
+    TimeInForce,
+    Trigger,
+)
 from bus.errors import Code
 from bus.events import EVENT_NUMBERS, Event, KeyCreated
 
@@ -74,6 +84,20 @@ class Refusal(Exception):
         super().__init__(detail)
         self.code = code
         self.detail = detail
+
+
+_ENUMS: dict[str, type[IntEnum]] = {
+    "side": Side, "order_type": OrderType, "time_in_force": TimeInForce, "trigger": Trigger,
+    "prevention": Prevention,
+}  # fmt: skip
+
+
+def in_words(fields: Array) -> str:
+    """Return what a command's wire array says beyond its first four fields, where that is not 0."""
+    said = zip(COMMAND_CLASSES[fields[0]]._fields[4:], fields[5:], strict=True)
+    return ", ".join(
+        f"{name} {_ENUMS[name](value).name if name in _ENUMS else value}" for name, value in said if value
+    )
 
 
 class State:

@@ -80,7 +80,7 @@ def outcome_add_runner(client: Client, out: Output, name: str, runner: str) -> N
 @leaf(outcome, "remove-runner")
 @click.argument("name", metavar="MARKET")
 @click.argument("runner", metavar="RUNNER")
-@click.option("--reduction-ppm", default=0, show_default=True, help="By which winnings on others shrink.")
+@click.option("--reduction-ppm", type=int, required=True, help="By which winnings on others shrink; 0: not.")
 def outcome_remove_runner(client: Client, out: Output, name: str, runner: str, reduction_ppm: int) -> None:
     """Remove a runner: bets on it are void, winnings on the others reduced; cannot be undone."""
     client.remove_runner(name, runner, reduction_ppm=reduction_ppm)
