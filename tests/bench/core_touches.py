@@ -4,9 +4,9 @@ Invariant: nothing is in them that a venue needs; keys come decoded from bytes, 
 the object that the dictionary has; the order of touches is random.
 
 A command that is carried out among a million orders must touch some of them, and memory that is not in the
-cache is slow, whoever asks for it. `TOUCHES` says how many look-ups and object reads of what grows with each
-dimension a command of the mix of `tests.bench.core_crowd` cannot do without, counted by hand as below; on top
-of them come the look-ups and reads of what has the same size everywhere, which are not counted.
+cache is slow, whoever asks for it. `TOUCHES` says how many look-ups in dictionaries, and how many reads of
+cache lines of objects, a command of the mix of `tests.bench.core_crowd` does in what grows with each
+dimension, counted by hand as below. What has the same size everywhere is not counted.
 """
 
 import time
@@ -19,7 +19,7 @@ from bus.codec import pack, unpack
 
 
 class Touches(NamedTuple):
-    """Look-ups in dictionaries, and reads of objects, of a command."""
+    """Look-ups in dictionaries, and reads of cache lines of objects, of a command."""
 
     lookups: float
     reads: float
@@ -28,16 +28,20 @@ class Touches(NamedTuple):
 TOUCHES = {
     # Mix: 45 % place, 45 % cancel, 5 % maker, 5 % taker; a fifth of the orders has a level of its own.
     #
-    # place    look-ups: its id among its account's (which are as many as its open orders), its price among
-    #          the levels, the id that is forgotten and its order: 4. Reads: its level, the last order there:
-    #          2; a level of its own instead: some 10 prices on the way to its place: 10.
-    # cancel   look-ups: its id, the order's id, the order, the order's id among those that linger (and are
-    #          forgotten with their order), the id that is forgotten: 5. Reads: what is kept under the order's
-    #          id and its command, the order, its level, its two neighbours there and its two among its
-    #          account's orders: 8; the command's texts and numbers, which are freed: 5. A level of its own
-    #          (which has no neighbours): some 10 prices.
-    # others   look-ups: its id, the id that is forgotten: 2.
-    "orders": Touches(0.45 * 4 + 0.45 * 5 + 0.1 * 2, 0.45 * (0.8 * 2 + 0.2 * 10) + 0.45 * (13 + 0.2 * 8)),
+    # every    one id is forgotten: of a place, its order is looked up, which is open, and the id is put among
+    #          those that linger: 2 look-ups; of another command it is taken out: 1.
+    # place    look-ups: its id among its account's (as many as the account has orders), its price among the
+    #          levels: 2. Reads: the level (two lines), the last order there: 3. Where it makes a level: the
+    #          rows of prices on the way to its row (four that are not in the cache, three lines each), the
+    #          places and prices on the way in it (5 and 8): 25.
+    # cancel   look-ups: its id, the order's id, the order, the order's id among those that linger: 4. Reads:
+    #          what is kept under the order's id (2), the order (3), the level (2), the order's neighbours
+    #          there and among its account's (4), and what is freed: the command (2), its two names, time and
+    #          price (4): 17. Where its level goes: 25 for the rows, less the 2 neighbours.
+    # others   look-ups: its id: 1.
+    "orders": Touches(
+        1.45 + 0.45 * 2 + 0.45 * 4 + 0.1 * 1, 0.45 * (0.8 * 3 + 0.2 * 25) + 0.45 * (17 + 0.2 * (25 - 2))
+    ),
     # Of a market: itself by name, and the account's orders in it: 2. Reads: the market (three cache lines of
     # it), its side, that side's ladder with its table, the level, the last order there, the account's chain
     # and its two counts: 10; as many again of the half of the orders that are cancelled: their neighbours, 2.
