@@ -264,7 +264,7 @@ class Runners:
         outcome.anew = 0
         self._state.emit(RunnerAdded(outcome.name, command.runner))
         self._add_book(outcome, book, runner, outcome.market_state)
-        rules.restore_market(outcome.books[runner], rules.market_row(outcome.books[0]))
+        rules.restore_market(outcome.books[runner], rules.market_row(outcome.live_books[0]))
         offers.changed(self._state, outcome.books[0])
         begin(Adding(outcome), self._state, self._trading)
         return _NOTHING
@@ -334,10 +334,6 @@ class Runners:
         book = Market(created)
         book.outcome = outcome
         book.mark(state=state)
-        if outcome.books:  # A runner that is added follows the rules that its market was given.
-            first = outcome.books[0]
-            book.matching, book.first_share_ppm = first.matching, first.first_share_ppm
-            book.band_ppm = first.band_ppm
         outcome.books.append(book)
         self._state.add_book(book)
         self._state.emit(created)
