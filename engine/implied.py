@@ -142,8 +142,8 @@ class Implied:
         other, lays, unit = other_book(market), side == _LAY, market.unit_atoms
         mode, fills_left, begun, loss = prevention or account.prevention, self._state.fills_max, left, 0
         cancels = account.family if mode == _CANCEL_MAKER else ""
-        direct_makers = _makers(market.asks if lays else market.bids, cancels)
-        other_makers = _makers(other.bids if lays else other.asks, cancels)
+        direct_makers = makers(market.asks if lays else market.bids, cancels)
+        other_makers = makers(other.bids if lays else other.asks, cancels)
         direct, implied = next(direct_makers, None), next(other_makers, None)
         while left:
             if direct is not None and (direct[0] > limit_ticks if lays else direct[0] < limit_ticks):
@@ -303,7 +303,7 @@ class Implied:
         return used
 
 
-def _makers(half: "Half", cancelled_family: str) -> Iterator[tuple[int, "Order", int]]:
+def makers(half: "Half", cancelled_family: str) -> Iterator[tuple[int, "Order", int]]:
     """Yield ``(price, order, lots)`` of one side as takers would meet them, icebergs as they renew.
 
     Of the two legs of a pair of which one cancels the other, the one that is met first alone. Orders of
@@ -311,15 +311,17 @@ def _makers(half: "Half", cancelled_family: str) -> Iterator[tuple[int, "Order",
     """
     met: list[Pair] = []
     for level in half.levels():
-        row: list[tuple[Order, int, int]] = []
+        renewed: list[tuple[Order, int]] = []
         for order in first_legs(level, met):
-            row.append((order, order.left_lots, order.total_left - order.left_lots))
-        while row:
-            renewed: list[tuple[Order, int, int]] = []
-            for order, lots, hidden in row:
+            yield level.price_ticks, order, order.left_lots
+            terms = order.terms
+            if terms is not None and terms.hidden_lots and order.account.family != cancelled_family:
+                renewed.append((order, terms.hidden_lots))
+        while renewed:
+            row, renewed = renewed, []
+            for order, hidden in row:
+                assert order.terms is not None
+                lots = min(hidden, order.terms.display_lots)
                 yield level.price_ticks, order, lots
-                if hidden and order.account.family != cancelled_family:
-                    assert order.terms is not None
-                    more = min(hidden, order.terms.display_lots)
-                    renewed.append((order, more, hidden - more))
-            row = renewed
+                if hidden > lots:
+                    renewed.append((order, hidden - lots))

@@ -19,10 +19,10 @@ from bus.events import (
 
 from . import fees, outcomes, prorata
 from .accounts import Account
-from .book import Level, Market, Order, first_legs
+from .book import Half, Level, Market, Order, first_legs
 from .cancels import Cancels
 from .fills import BUDGET_SPENT, DONE, FILLS_LIMIT, GROUP_TRIPPED, NO_MATCH, SELF_TRADE, Outcome
-from .implied import Implied
+from .implied import Implied, makers
 from .state import State
 
 if TYPE_CHECKING:
@@ -103,18 +103,40 @@ class Matching:
 
         Own makers are skipped under CANCEL_MAKER (a fill each) and end it under the other modes.
         """
-        mode = prevention or account.prevention
-        fills_left, pro_rata = self._state.fills_max, market.matching == _PRO_RATA
+        mode, buy = prevention or account.prevention, side == _BUY
+        half, fills_left = market.asks if buy else market.bids, self._state.fills_max
+        if market.matching == _PRO_RATA:
+            yield from self._walk_shared(account, market, half, mode, qty_lots, limit_ticks)
+            return
+        for price, maker, lots in makers(half, account.family if mode == _CANCEL_MAKER else ""):
+            if ((price > limit_ticks) if buy else (price < limit_ticks)) or not fills_left:
+                return
+            fills_left -= 1
+            if mode != _NONE and maker.account.family == account.family:
+                if mode != _CANCEL_MAKER:
+                    return
+                continue
+            part = min(lots, qty_lots)
+            yield price, part
+            qty_lots -= part
+            if not qty_lots:
+                return
+
+    def _walk_shared(
+        self, account: Account, market: Market, half: Half, mode: int, qty_lots: int, limit_ticks: int
+    ) -> Iterator[tuple[int, int]]:
+        """Yield the fills as `walk` does, where levels are shared out in proportion; O(their orders)."""
+        fills_left = self._state.fills_max
         pairs: list[Pair] = []
-        for level in (market.asks if side == _BUY else market.bids).levels():
+        for level in half.levels():
             price = level.price_ticks
-            if (price > limit_ticks) if side == _BUY else (price < limit_ticks):
+            if (price > limit_ticks) if half is market.asks else (price < limit_ticks):
                 return
             row = [
                 (order, order.left_lots, order.total_left - order.left_lots)
                 for order in first_legs(level, pairs)
             ]
-            if pro_rata and mode != _NONE:
+            if mode != _NONE:
                 others = [entry for entry in row if entry[0].account.family != account.family]
                 own = len(row) - len(others)
                 if own and (mode != _CANCEL_MAKER or own >= fills_left):
@@ -124,7 +146,7 @@ class Matching:
             while row:
                 shown = [entry[1] for entry in row]
                 shares = shown
-                if pro_rata and qty_lots < sum(shown):
+                if qty_lots < sum(shown):
                     shares = prorata.shares(shown, qty_lots, market.first_share_ppm)
                 renewed = []
                 for (maker, lots, hidden), part in zip(row, shares, strict=True):
@@ -133,10 +155,6 @@ class Matching:
                     if not fills_left:
                         return
                     fills_left -= 1
-                    if not pro_rata and mode != _NONE and maker.account.family == account.family:
-                        if mode != _CANCEL_MAKER:
-                            return
-                        continue
                     part = min(part, qty_lots)
                     yield price, part
                     qty_lots -= part
