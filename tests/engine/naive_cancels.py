@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from bus import commands as c
 from bus import events as e
 
-from .naive_odds import is_oco
 from .naive_state import Group, Job, Market, Order
 from .naive_trades import cancel
 
@@ -70,10 +69,8 @@ def mass_cancel(
 
 
 def cost_of(x: "Naive", order: Order) -> int:
-    """Return the events that a cancel of the order makes."""
-    partner = order.partner
-    together = partner is not None and partner.order_id in x.orders
-    return 2 if together and order.pair is not None and (is_oco(order) or order is order.pair.first) else 1
+    """Return the events that a cancel of the order may make."""
+    return 2 if x.in_pair(order) else 1
 
 
 def every(order: Order) -> bool:
